@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# virtmesh. `make help` lists the targets. Everything that is made goes below
+# O= (default: build); V=1 shows the commands.
+#
+# Each directory describes its part in a build.mk, which adds to:
+#	PROGS		programs, as $(O)/...; made by `all`
+#	HEADERS		headers that must compile alone
+#	C_FILES		files for the linters (user space; BPF and kernel have their own)
+#	SH_FILES	scripts for shellcheck
+#	INSTALL		double-colon rules install-NAME, listed here
+SHELL		:= /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS	+= --no-builtin-rules
+
+O		?= build
+O		:= $(abspath $(O))
+srctree		:= $(CURDIR)
+PREFIX		?= /usr/local
+SBINDIR		?= $(PREFIX)/sbin
+BINDIR		?= $(PREFIX)/bin
+LIBEXECDIR	?= $(PREFIX)/lib/virtmesh
+MANDIR		?= $(PREFIX)/share/man
+COMPLETIONDIR	?= $(PREFIX)/share/bash-completion/completions
+UNITDIR		?= /lib/systemd/system
+UDEVDIR		?= /lib/udev/rules.d
+MODPROBEDIR	?= /lib/modprobe.d
+SRCDIR		?= /usr/src
+DESTDIR		?=
+
+ifeq ($(V),1)
+Q		:=
+quiet		= @:
+else
+Q		:= @
+quiet		= @printf '  %-8s%s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))'
+MAKEFLAGS	+= --no-print-directory
+endif
+
+CC		?= gcc
+ifeq ($(origin CC),default)
+CC		:= gcc
+endif
+CLANG		?= clang
+BPFTOOL		?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+PKG_CONFIG	?= pkg-config
+
+# Minimum versions: one line each, tested once a run by `make deps-check`.
+DEPS		:= libbpf=1.1 libxdp=1.3 liburing=2.3 json-c=0.15 libcap-ng=0.8 libseccomp=2.5
+
+WARN		:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+		   -Wformat=2 -Wvla -Wno-unused-parameter -Werror
+CFLAGS		?= -O2 -g
+C_ALL		= -std=gnu11 $(WARN) -D_GNU_SOURCE -I$(srctree)/include -I$(srctree)/include/uapi \
+		  -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -MMD -MP $(CFLAGS)
+L_ALL		= -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+
+PROGS		:=
+HEADERS		:= $(patsubst $(srctree)/%,%,$(wildcard $(srctree)/include/virtmesh/*.h \
+			$(srctree)/include/uapi/linux/*.h))
+C_FILES		:=
+SH_FILES	:=
+INSTALL		:=
+
+.PHONY: all
+all: deps-check
+
+include $(wildcard $(addsuffix /build.mk,bpf host broker guest/kmod guest/tools deploy selftests))
+
+all: $(PROGS)
+
+# User space objects. A program's build.mk sets CFLAGS_file.o-like extras by
+# target-specific X_CFLAGS.
+$(O)/%.o: $(srctree)/%.c | deps-check
+	$(call quiet,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_ALL) $(X_CFLAGS) -c -o $@ $<
+
+# Link all prerequisites that are objects; X_LIBS names the libraries.
+define link
+	$(call quiet,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(L_ALL) $(X_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(X_LIBS)
+endef
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+.PHONY: deps-check
+deps-check:
+	@for d in $(DEPS); do \
+		$(PKG_CONFIG) --atleast-version=$${d#*=} $${d%=*} 2>/dev/null || { \
+		echo "virtmesh needs $${d%=*} >= $${d#*=}, found" \
+		     "$$($(PKG_CONFIG) --modversion $${d%=*} 2>/dev/null || echo none):" \
+		     "run deploy/install-deps.sh" >&2; exit 1; }; done
+
+.PHONY: check demo bench lint headers-alone install uninstall clean help
+
+deps:
+	$(Q)deploy/install-deps.sh --if-missing
+.PHONY: deps
+
+clean:
+	$(call quiet,CLEAN,$(O))
+	$(Q)rm -rf $(O)
+
+# Every header must stand on its own, in the language of user space; the BPF
+# and kernel worlds compile theirs with the units that use them.
+headers-alone: $(patsubst %.h,$(O)/headers/%.h.ok,$(HEADERS))
+
+$(O)/headers/%.h.ok: $(srctree)/%.h
+	$(call quiet,HDR,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '#include "$<"' | $(CC) $(filter-out -MMD -MP,$(C_ALL)) -I$(O)/bpf -fsyntax-only -x c -
+	$(Q)touch $@
+
+help:
+	@echo 'virtmesh: a mesh of virtual machines, steered by XDP'
+	@echo
+	@echo '  make              build the host programs, the BPF objects and the guest tools'
+	@echo '  make demo         three VMs on a mesh; GUESTS and KEEP=1 as README says (root)'
+	@echo '  make check        all tests (root)'
+	@echo '  make bench        measure, and write $(patsubst $(CURDIR)/%,%,$(O))/bench.json (root)'
+	@echo '  make lint         format, style, static checks, headers alone'
+	@echo '  make install      into PREFIX=$(PREFIX), DESTDIR=$(DESTDIR)'
+	@echo '  make uninstall    what install put there'
+	@echo '  make clean        remove $(patsubst $(CURDIR)/%,%,$(O))'
+	@echo
+	@echo '  V=1 shows commands; O=DIR builds elsewhere'

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tap devices: made, opened, set up, removed. In the caller's network namespace.
+ */
+#ifndef VIRTMESH_HOST_TAP_H
+#define VIRTMESH_HOST_TAP_H
+
+#include <sys/types.h>
+
+/* Slots of a mesh tap's ring: what may wait for its reader. See ARCHITECTURE.md, "Loss". */
+#define VM_TAP_RING 4096
+
+/*
+ * Make the persistent tap @name, with vnet header, owned by @owner ((uid_t)-1:
+ * nobody in particular), MTU @mtu, a ring of VM_TAP_RING, IPv6 autoconfiguration
+ * off, up. Returns 0; -EEXIST when an interface has that name; -EPERM without
+ * CAP_NET_ADMIN; -ENODEV without /dev/net/tun; -EINVAL for a bad name or MTU.
+ * Nothing is left behind on an error.
+ */
+int vm_tap_create(const char *name, uid_t owner, unsigned int mtu);
+/* Remove a persistent tap. -EBUSY while a program holds it open. */
+int vm_tap_delete(const char *name);
+/*
+ * Open the existing tap @name for frames: O_NONBLOCK (native XDP runs only
+ * then), unlimited sndbuf, vnet header of 12 bytes. Returns the fd, which the
+ * caller closes; -ENODEV when there is no such interface, -EINVAL when it is no
+ * tap, -EBUSY when it is open already, -EPERM.
+ */
+int vm_tap_open(const char *name);
+
+#endif /* VIRTMESH_HOST_TAP_H */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The steering state of a host: BPF maps pinned under VM_PIN_DIR. This header
+ * and "Pinned layout" in ARCHITECTURE.md are the protocol between the BPF
+ * programs, the virtmesh command and the broker; other programs may speak it.
+ *
+ *	name		type		key		value
+ *	meta		ARRAY[1]	0		struct vm_meta
+ *	ports		HASH		ifindex		struct vm_port
+ *	nodes		HASH		vm_addr()	struct vm_dest
+ *	taps		DEVMAP		slot		ifindex
+ *	ensembles	HASH		ensemble	struct vm_ensemble
+ *	groups		HASH_OF_MAPS	ensemble	DEVMAP_HASH: slot -> ifindex
+ *	members		HASH		vm_addr()	struct vm_member
+ *	counters	PERCPU_ARRAY	slot		struct vm_counters
+ *	limits		ARRAY		slot		struct vm_limits
+ *	events		RINGBUF		-		struct vm_event
+ *
+ * Writers: the command writes everything but `members` and ensembles.epoch,
+ * under an exclusive flock on VM_PIN_DIR; the broker writes those two; the BPF
+ * programs write counters, limits and events. A port is complete when its
+ * entry in `ports` is there: it is written last and deleted first.
+ * All numbers are in host byte order.
+ */
+#ifndef VIRTMESH_MAPS_H
+#define VIRTMESH_MAPS_H
+
+#include <virtmesh/types.h>
+
+#define VM_PIN_DIR   "/sys/fs/bpf/virtmesh"
+#define VM_MAPS_ABI  1
+#define VM_BROKER_IF "vmesh0" /* the tap of node 0 */
+
+#define VM_SLOT_BROKER	 0 /* slot of vmesh0 */
+#define VM_SLOT_NONE	 1 /* counts for frames that came in by no known port */
+#define VM_SLOT_FIRST	 2
+#define VM_PORTS_MAX	 1024 /* slots of one host */
+#define VM_ENSEMBLES_MAX 256 /* ensembles with a port on one host */
+#define VM_EVENTS_BYTES	 65536
+
+/* Control frames a port may send to the broker: a burst, then so many a second. */
+#define VM_CONTROL_BURST 64
+#define VM_CONTROL_RATE	 100
+
+struct vm_meta {
+	__u32 abi; /* VM_MAPS_ABI */
+	__u32 broker_ifindex; /* of vmesh0 */
+	__u64 netns_cookie; /* the network namespace all ifindexes are of */
+	__u64 created_ns; /* CLOCK_REALTIME */
+};
+VM_ASSERT_SIZE(struct vm_meta, 24);
+
+enum vm_port_flags {
+	VM_PORT_BROKER = 1 << 0, /* vmesh0: may speak for node 0 of every ensemble */
+	VM_PORT_OWNED = 1 << 1, /* the command made the interface and removes it */
+	VM_PORT_DISPATCHER = 1 << 2, /* attached through libxdp's dispatcher */
+	VM_PORT_GENERIC = 1 << 3, /* attached in skb mode */
+};
+
+struct vm_port {
+	__u32 addr; /* vm_addr(); node 0 and ensemble 0 for the broker's port */
+	__u16 slot; /* index into taps, counters, limits */
+	__u16 mtu; /* without the Ethernet header */
+	__u32 flags; /* enum vm_port_flags */
+	__u32 prog_id; /* the program that was attached; 0 when the dispatcher holds it */
+	__u64 tx_dropped; /* of the interface when it was attached: the skb path's base */
+	__u64 added_ns; /* CLOCK_REALTIME */
+};
+VM_ASSERT_SIZE(struct vm_port, 32);
+
+/* Where unicast goes. The broker is not in here: every ensemble has it, in slot 0. */
+struct vm_dest {
+	__u16 slot;
+	__u16 mtu;
+	__u32 ifindex;
+};
+VM_ASSERT_SIZE(struct vm_dest, 8);
+
+struct vm_ensemble {
+	__u32 epoch; /* of its membership; the broker's to write */
+	__u16 members; /* ports of it on this host */
+	__u16 mtu; /* the smallest of theirs: what a group frame may have */
+	__u64 created_ns; /* CLOCK_REALTIME */
+};
+VM_ASSERT_SIZE(struct vm_ensemble, 16);
+
+/* What must outlive the broker of a node that has joined once. */
+struct vm_member {
+	__u32 incarnation;
+	__u8 state; /* enum vm_node_state */
+	__u8 reserved;
+	__u16 mtu; /* the guest's */
+	__u32 caps;
+	__u32 reserved2;
+	__u64 nonce; /* of its last HELLO */
+	__u64 since_ns; /* CLOCK_REALTIME of the last change of state */
+};
+VM_ASSERT_SIZE(struct vm_member, 32);
+
+/*
+ * Why a frame went no further. The first group is the steering program's and
+ * is counted at the port the frame came in by; LOST_* are what the kernel's
+ * redirect dropped afterwards, counted at the port the frame was for.
+ */
+enum vm_drop {
+	VM_DROP_RUNT, /* shorter than an Ethernet header */
+	VM_DROP_OVERSIZE, /* longer than the ingress port's MTU */
+	VM_DROP_VLAN, /* tagged */
+	VM_DROP_NO_PORT, /* the interface is in no map: attached half-way, or left over */
+	VM_DROP_SPOOF, /* the source address is not the port's */
+	VM_DROP_FOREIGN, /* destination in another ensemble */
+	VM_DROP_BAD_DEST, /* destination is no mesh address */
+	VM_DROP_NO_NODE, /* destination has no port here */
+	VM_DROP_SELF, /* destination is the sender */
+	VM_DROP_NOT_CONTROL, /* to node 0, but not of the mesh protocol */
+	VM_DROP_RATE, /* to node 0, above the port's control rate */
+	VM_DROP_DEST_MTU, /* longer than the destination, or one of the group, takes */
+	VM_DROP_REDIRECT, /* the kernel refused the redirect outright */
+	VM_DROP_LOST_FULL, /* the target's ring was full */
+	VM_DROP_LOST_CLOSED, /* nobody holds the target open, or it is down */
+	VM_DROP_LOST_MTU, /* over the target's MTU as the kernel saw it */
+	VM_DROP_LOST_OTHER, /* any other refusal of the target */
+	VM_DROP_REASONS
+};
+
+#define VM_DROP_LOST_FIRST VM_DROP_LOST_FULL
+
+/* Per port and CPU. "rx" is from the port into the mesh, "tx" from the mesh to it. */
+struct vm_counters {
+	__u64 rx_frames; /* all that came in, dropped or not */
+	__u64 rx_bytes;
+	__u64 tx_frames; /* handed to the target; less LOST_*, that is what it got */
+	__u64 tx_bytes;
+	__u64 drops[VM_DROP_REASONS];
+};
+VM_ASSERT_SIZE(struct vm_counters, 8 * (4 + 17));
+
+/* Written by the BPF programs only, with atomics: a port may be served by several CPUs. */
+struct vm_limits {
+	__u64 control_tat; /* GCRA: when the next control frame is due, ns of bpf_ktime_get_ns() */
+	__u64 event_next[VM_DROP_REASONS]; /* no event of this reason before that time */
+};
+VM_ASSERT_SIZE(struct vm_limits, 8 * (1 + 17));
+
+/* One dropped frame, at most one a second for each port and reason. */
+struct vm_event {
+	__u64 ktime_ns; /* CLOCK_MONOTONIC */
+	__u32 ifindex; /* ingress; for LOST_* the target */
+	__u16 reason; /* enum vm_drop */
+	__u16 ethertype;
+	__u32 len; /* of the frame; 0 for LOST_* */
+	__u8 dst[VM_MAC_LEN];
+	__u8 src[VM_MAC_LEN];
+};
+VM_ASSERT_SIZE(struct vm_event, 32);
+
+#endif /* VIRTMESH_MAPS_H */
