@@ -34,7 +34,7 @@ Q		:=
 quiet		= @:
 else
 Q		:= @
-quiet		= @printf '  %-8s%s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))'
+quiet		= @printf '  %-8s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))'
 MAKEFLAGS	+= --no-print-directory
 endif
 
@@ -94,11 +94,12 @@ deps-check:
 		     "$$($(PKG_CONFIG) --modversion $${d%=*} 2>/dev/null || echo none):" \
 		     "run deploy/install-deps.sh" >&2; exit 1; }; done
 
-.PHONY: check demo bench lint headers-alone install uninstall clean help
+.PHONY: check demo bench headers-alone install uninstall clean help
 
-deps:
-	$(Q)deploy/install-deps.sh --if-missing
+# What is missing is installed before anything that people are told to run.
 .PHONY: deps
+deps:
+	$(Q)O=$(O) deploy/install-deps.sh --if-missing
 
 clean:
 	$(call quiet,CLEAN,$(O))
@@ -113,6 +114,8 @@ $(O)/headers/%.h.ok: $(srctree)/%.h
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#include "$<"' | $(CC) $(filter-out -MMD -MP,$(C_ALL)) -I$(O)/bpf -fsyntax-only -x c -
 	$(Q)touch $@
+
+include lint.mk
 
 help:
 	@echo 'virtmesh: a mesh of virtual machines, steered by XDP'

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make lint: what a reviewer should not have to say.
+LINT_C		:= $(shell cd $(srctree) && find bpf host broker guest include selftests -name '*.[ch]' | sort)
+LINT_SH		:= $(sort $(SH_FILES) $(wildcard deploy/*.sh .ci/run))
+CHECKPATCH	:= $(O)/kernel-src/scripts/checkpatch.pl
+
+# keep sorted; why each is off:
+#   ARRAY_SIZE, BIT_MACRO, ..: no kernel macros in user space and BPF
+#   CONST_STRUCT: needs the whole kernel tree
+#   FILE_PATH_CHANGES, COMMIT_MESSAGE: this is a tree, not a patch
+#   LINUX_VERSION_CODE: compat.h is one file for several kernels
+#   NEW_TYPEDEFS: vmlinux_subset.h
+#   SPLIT_STRING, LONG_LINE_*: clang-format keeps the width
+CHECKPATCH_OFF	:= ARRAY_SIZE BIT_MACRO COMMIT_MESSAGE CONST_STRUCT FILE_PATH_CHANGES LINUX_VERSION_CODE \
+		   LONG_LINE_COMMENT LONG_LINE_STRING NEW_TYPEDEFS PREFER_DEFINED_ATTRIBUTE_MACRO \
+		   PREFER_KERNEL_TYPES SPLIT_STRING
+checkpatch	= $(CHECKPATCH) --no-tree --no-summary --terse --quiet --max-line-length=100 \
+		  --ignore $(subst $(space),$(comma),$(strip $(CHECKPATCH_OFF)))
+comma		:= ,
+empty		:=
+space		:= $(empty) $(empty)
+
+.PHONY: lint lint-format lint-checkpatch lint-shell lint-cppcheck lint-spdx sparse
+lint: deps headers-alone lint-format lint-checkpatch lint-shell lint-cppcheck lint-spdx sparse
+	@echo 'lint: ok'
+
+lint-format:
+	$(call quiet,FORMAT,$(words $(LINT_C)) files)
+	$(Q)clang-format --dry-run -Werror $(LINT_C)
+
+lint-checkpatch: deps
+	$(call quiet,CHKPATCH,$(words $(LINT_C)) files)
+	$(Q)$(checkpatch) -f $(LINT_C)
+	$(Q)$(checkpatch) --strict -f $(filter guest/kmod/%,$(LINT_C))
+
+lint-shell:
+	$(call quiet,SHELLCHK,$(words $(LINT_SH)) files)
+	$(Q)shellcheck -x $(LINT_SH)
+
+lint-cppcheck:
+	$(call quiet,CPPCHECK,$(words $(C_FILES)) files)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem -D__x86_64__ -Iinclude -Iinclude/uapi $(C_FILES)
+
+lint-spdx:
+	$(Q)bad=$$(for f in $(LINT_C) $(LINT_SH); do head -n 3 $$f | grep -q SPDX || echo $$f; done); \
+		[ -z "$$bad" ] || { echo "no SPDX line: $$bad" >&2; exit 1; }

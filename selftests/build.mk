@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The tests are kselftest collections: each directory below has a Makefile of
+# lib.mk's kind. `check` builds and installs them below $(O)/kselftest, beside the
+# kernel's runner, and run.sh runs them there and counts.
+#
+#	make check			all of them, in this order
+#	make check TESTS="bpf host"	some
+#	make check TESTS=host:ports.sh	one test
+COLLECTIONS	:= bpf host broker guest mesh
+COLLECTIONS	:= $(foreach c,$(COLLECTIONS),$(if $(wildcard $(srctree)/selftests/$(c)/Makefile),$(c)))
+KSFT		:= $(O)/kernel-src/tools/testing/selftests
+KSFT_INSTALL	:= $(O)/kselftest
+
+SH_FILES	+= selftests/run.sh $(wildcard selftests/*.sh selftests/*/*.sh)
+
+# What a collection's Makefile and its tests are given.
+KSFT_ENV	= srctree=$(srctree) O=$(O) KSFT=$(KSFT)
+
+.PHONY: kselftest-install
+kselftest-install: deps all
+	$(call quiet,KSFT,$(KSFT_INSTALL))
+	$(Q)rm -rf $(KSFT_INSTALL) && mkdir -p $(KSFT_INSTALL)
+	$(Q)cp -r $(KSFT)/kselftest $(KSFT)/run_kselftest.sh $(KSFT_INSTALL)
+	$(Q)for f in $(wildcard $(srctree)/selftests/*.sh); do cp $$f $(KSFT_INSTALL); done
+	$(Q)set -e; for c in $(COLLECTIONS); do \
+		mkdir -p $(O)/selftests/$$c; \
+		$(MAKE) -s -C selftests/$$c $(KSFT_ENV) OUTPUT=$(O)/selftests/$$c \
+			INSTALL_PATH=$(KSFT_INSTALL)/$$c install >$(O)/selftests/$$c.log 2>&1 || \
+			{ cat $(O)/selftests/$$c.log >&2; exit 1; }; \
+		$(MAKE) -s -C selftests/$$c $(KSFT_ENV) OUTPUT=$(O)/selftests/$$c COLLECTION=$$c \
+			emit_tests >>$(KSFT_INSTALL)/kselftest-list.txt; \
+	done
+
+check: kselftest-install
+	$(Q)O=$(O) srctree=$(srctree) KSFT=$(KSFT) selftests/run.sh $(KSFT_INSTALL) $(TESTS)
+
+-include $(srctree)/selftests/bench/bench.mk

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Run installed kselftest collections with the kernel's runner, show its TAP as
+# it comes, and end with one line:
+#
+#	N passed, N failed, N skipped
+#
+#	run.sh DIR [COLLECTION | COLLECTION:TEST]...
+#
+# A test program that printed a TAP plan of its own counts by its cases, any
+# other counts as one. A skip that skips.txt does not list is a failure where
+# CI=true: nothing CI can run may be skipped there. Exit status: 0 when nothing
+# failed, 1 otherwise, 2 when it could not start.
+set -uo pipefail
+
+dir=${1:?usage: run.sh DIR [COLLECTION[:TEST]]...}
+shift
+skips=$(dirname "$0")/skips.txt
+log=$dir/output.tap
+
+[ "$(id -u)" = 0 ] || {
+	echo "make check needs root: it makes namespaces, taps and virtual machines" >&2
+	exit 2
+}
+args=()
+for t in "$@"; do
+	case $t in
+	*:*) args+=(-t "$t") ;;
+	*) args+=(-c "$t") ;;
+	esac
+done
+
+start=$SECONDS
+(cd "$dir" && ./run_kselftest.sh "${args[@]}" 2>&1) | tee "$log"
+echo "# took $((SECONDS - start)) s; the log is $log"
+
+# The runner leads a test program's own lines with "# ". Its own line of a
+# program comes last and is counted when it tells what the cases did not.
+awk -v skips="$skips" -v ci="${CI-}" '
+	BEGIN {
+		while ((getline line < skips) > 0)
+			if (line !~ /^(#|$)/)
+				allowed[line] = 1
+	}
+	function skipped(name) {
+		sub(/^[0-9]+ (- )?/, "", name)
+		n = name
+		sub(/ *# *SKIP.*/, "", n)
+		if (ci == "true" && !(test ":" n in allowed)) {
+			failed++
+			bad[++nbad] = "skipped, not listed in skips.txt: " test ":" n
+		} else {
+			nskipped++
+			print "# skipped: " test ": " name
+		}
+	}
+	/^# selftests: / {
+		test = $3 $4
+		cases = failures = 0
+		next
+	}
+	/^# (    )?not ok [0-9]+/ {
+		cases++; failures++; failed++
+		bad[++nbad] = test " " substr($0, 3)
+		next
+	}
+	/^# (    )?ok [0-9]+.*# *SKIP/ { cases++; sub(/^# *ok /, ""); skipped($0); next }
+	/^# (    )?ok [0-9]+/ { cases++; passed++; next }
+	/^ok [0-9]+ selftests: .*# SKIP/ {
+		if (!cases)
+			skipped("0 whole")
+		next
+	}
+	/^ok [0-9]+ selftests: / { if (!cases) passed++; next }
+	/^not ok [0-9]+ selftests: / {
+		if (!failures) {
+			failed++
+			bad[++nbad] = $0
+		}
+		next
+	}
+	END {
+		for (i = 1; i <= nbad; i++)
+			print "# FAILED: " bad[i]
+		if (passed + failed + nskipped == 0) {
+			print "# FAILED: no test ran"
+			failed = 1
+		}
+		printf "%d passed, %d failed, %d skipped\n", passed, failed, nskipped
+		exit failed != 0
+	}
+' "$log"
