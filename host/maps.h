@@ -32,16 +32,21 @@ struct vm_maps {
  * Returns 0; -ENOENT when there is no state (no ensemble was ever added);
  * -EPROTO when meta.abi is not VM_MAPS_ABI; -EXDEV when the state belongs to
  * another network namespace than the caller's; -EPERM or -EACCES without the
- * right to open the pins.
+ * right to open the pins. A reader that runs while the last ensemble is being
+ * deleted may get -EPROTO once: some maps were gone already.
  */
 int vm_maps_open(struct vm_maps *maps);
 void vm_maps_close(struct vm_maps *maps);
 
 /*
  * Visit every port; @fn returns 0 to go on, anything else ends the walk and is
- * returned. -errno of the kernel otherwise. Ports added meanwhile may be missed.
+ * returned. -errno of the kernel otherwise. Ports added meanwhile may be missed;
+ * @fn may delete the port it was given, and no other.
  */
 int vm_ports_each(const struct vm_maps *maps,
 		  int (*fn)(__u32 ifindex, const struct vm_port *port, void *arg), void *arg);
+
+/* What vm_meta.netns_cookie is compared to: the caller's. 0, or -errno (kernel < 5.14). */
+int vm_netns_cookie(__u64 *cookie);
 
 #endif /* VIRTMESH_HOST_MAPS_H */

@@ -18,7 +18,15 @@
  * Nothing is left behind on an error.
  */
 int vm_tap_create(const char *name, uid_t owner, unsigned int mtu);
-/* Remove a persistent tap. -EBUSY while a program holds it open. */
+/*
+ * The same in two steps, for a caller with more to do: the tap that
+ * vm_tap_make() returns the fd of is gone when the fd is closed (or its owner
+ * killed), until vm_tap_keep() makes it persistent. The caller closes the fd in
+ * either case. vm_tap_keep() returns 0 or -errno.
+ */
+int vm_tap_make(const char *name, uid_t owner, unsigned int mtu);
+int vm_tap_keep(int fd);
+/* Remove a persistent tap. -EBUSY while a program holds it open; -ENODEV, -EINVAL as below. */
 int vm_tap_delete(const char *name);
 /*
  * Open the existing tap @name for frames: O_NONBLOCK (native XDP runs only
