@@ -29,8 +29,8 @@ static const struct {
 		VM_PIN_DIR "/" #map, offsetof(struct vm_maps, map) \
 	}
 	PIN(meta), /* first: see above */
-	PIN(ports),   PIN(nodes),    PIN(taps),	  PIN(ensembles), PIN(groups),
-	PIN(members), PIN(counters), PIN(limits), PIN(events),
+	PIN(ports),   PIN(nodes),  PIN(taps),	  PIN(ensembles), PIN(groups),
+	PIN(members), PIN(epochs), PIN(counters), PIN(limits),	  PIN(events),
 #undef PIN
 };
 

@@ -17,14 +17,15 @@ struct vm_maps {
 	int ensembles;
 	int groups;
 	int members;
+	int epochs;
 	int counters;
 	int limits;
 	int events;
 };
 
-#define VM_MAPS_CLOSED                                 \
-	{                                              \
-		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+#define VM_MAPS_CLOSED                                     \
+	{                                                  \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
 	}
 
 /*

@@ -12,14 +12,16 @@
  *	ensembles	HASH		ensemble	struct vm_ensemble
  *	groups		HASH_OF_MAPS	ensemble	DEVMAP_HASH: slot -> ifindex
  *	members		HASH		vm_addr()	struct vm_member
+ *	epochs		HASH		ensemble	__u32
  *	counters	PERCPU_ARRAY	slot		struct vm_counters
  *	limits		ARRAY		slot		struct vm_limits
  *	events		RINGBUF		-		struct vm_event
  *
- * Writers: the command writes everything but `members` and ensembles.epoch,
- * under an exclusive flock on VM_PIN_DIR; the broker writes those two; the BPF
- * programs write counters, limits and events. A port is complete when its
- * entry in `ports` is there: it is written last and deleted first.
+ * Writers: the command writes everything but `members` and `epochs`, under an
+ * exclusive flock on VM_PIN_DIR; the broker alone writes those two, and forgets
+ * in them what the command took away; the BPF programs write counters, limits
+ * and events. A port is complete when its entry in `ports` is there: it is
+ * written last and deleted first.
  * All numbers are in host byte order.
  */
 #ifndef VIRTMESH_MAPS_H
@@ -77,7 +79,7 @@ struct vm_dest {
 VM_ASSERT_SIZE(struct vm_dest, 8);
 
 struct vm_ensemble {
-	__u32 epoch; /* of its membership; the broker's to write */
+	__u32 reserved;
 	__u16 members; /* ports of it on this host */
 	__u16 mtu; /* the smallest of theirs: what a group frame may have */
 	__u64 created_ns; /* CLOCK_REALTIME */
