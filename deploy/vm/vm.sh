@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Guests for tests and the demo: a library for bash. Source it, then:
+#
+#	vm_init DIR [WORD]...	choose kernel and accelerator, make the initramfs;
+#				the words are initramfs.sh's
+#	vm_start NAME [ARG]...	start a guest; the arguments are QEMU's
+#	vm_wait NAME [SECONDS]	until its init takes commands
+#	vm_exec NAME [-t SECONDS] SCRIPT
+#				run a shell script in it: its output and its status
+#	vm_put NAME FILE DEST	copy a file into it
+#	vm_qmp NAME COMMAND [JSON]
+#				a QMP command with its arguments; prints the return
+#	vm_event NAME EVENT [SECONDS]
+#				wait for a QMP event since the guest's start or the last wait
+#	vm_alive NAME		is its QEMU running?
+#	vm_console NAME		the file its kernel's console goes to
+#	vm_stop NAME		pull the plug
+#	vm_stop_all		of every guest
+#
+# Each guest has a directory DIR/NAME. vm_start makes these variables matter:
+# VM_MEM (MiB, default 192), VM_CPUS (1), VM_APPEND (kernel command line),
+# VM_CONSOLE=1 (a shell on DIR/NAME/console.sock).
+#
+# QEMU's ends of the control channel and of QMP are pairs of FIFOs, opened here
+# for reading and writing so that no open ever blocks; that is why every read has
+# a deadline and looks whether the guest still lives. One command at a time for
+# each guest (flock): guests run in parallel, commands to one do not. Whoever
+# sources this calls vm_stop_all in its EXIT trap; every QEMU also gets SIGKILL
+# when the process that started it dies.
+#
+# Functions return 0, the script's own status (vm_exec), or 125 when the guest
+# does not answer, has died or panicked, with a line on stderr.
+
+VM_HERE=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+VM_LOST=125
+
+vm_say() { echo "vm: $*" >&2; }
+
+vm_init() {
+	VM_DIR=$(realpath -m "$1")
+	shift
+	mkdir -p "$VM_DIR" || return
+	local line
+	line=$("$VM_HERE/kernel.sh") || return
+	read -r VM_VERSION VM_IMAGE VM_TREE <<<"$line"
+	VM_INITRAMFS=${VM_INITRAMFS:-$VM_DIR/initramfs.gz}
+	"$VM_HERE/initramfs.sh" "$VM_INITRAMFS" "$VM_VERSION" "$VM_TREE" "$@" || return
+	if [ -z "${VM_ACCEL-}" ]; then
+		VM_ACCEL=$("$VM_HERE/accel.sh" "$VM_IMAGE" "$VM_INITRAMFS") || return
+	fi
+	export VM_ACCEL
+}
+
+vm_alive() {
+	local pid
+	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+}
+
+vm_console() { echo "$VM_DIR/$1/console.log"; }
+
+vm_start() {
+	local name=$1 dir=$VM_DIR/$1 cpu console
+	shift
+	if vm_alive "$name"; then
+		vm_say "$name is running already"
+		return $VM_LOST
+	fi
+	rm -rf "$dir"
+	mkdir -p "$dir" || return
+	mkfifo "$dir/ctl.in" "$dir/ctl.out" "$dir/qmp.in" "$dir/qmp.out" || return
+	: >"$dir/qmp.log"
+	: >"$dir/ctl.lock"
+	: >"$dir/qmp.lock"
+	cpu=host
+	[ "$VM_ACCEL" = kvm ] || cpu=qemu64
+	console="file,id=con,path=$dir/console.log"
+	if [ -n "${VM_CONSOLE-}" ]; then
+		console="socket,id=con,path=$dir/console.sock,server=on,wait=off,logfile=$dir/console.log"
+	fi
+	: >"$dir/console.log"
+	setpriv --pdeathsig KILL qemu-system-x86_64 \
+		-name "$name" -nodefaults -no-user-config -display none \
+		-machine "pc,accel=$VM_ACCEL,usb=off,vmport=off,i8042=off" -cpu "$cpu" \
+		-smp "${VM_CPUS:-1}" -m "${VM_MEM:-192}" \
+		-chardev "$console" -serial chardev:con \
+		-chardev "pipe,id=ctl,path=$dir/ctl" \
+		-device virtio-serial-pci,disable-legacy=on \
+		-device virtserialport,chardev=ctl,name=virtmesh.ctl \
+		-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \
+		-device virtio-rng-pci,disable-legacy=on \
+		-kernel "$VM_IMAGE" -initrd "$VM_INITRAMFS" \
+		-append "console=ttyS0 loglevel=5 mitigations=off tsc=reliable no_timer_check \
+random.trust_cpu=on vm.name=$name${VM_CONSOLE:+ vm.console}${VM_APPEND:+ $VM_APPEND}" \
+		"$@" </dev/null >"$dir/qemu.log" 2>&1 &
+	echo $! >"$dir/pid"
+	vm_qmp_raw "$name" '{"execute":"qmp_capabilities","id":"start"}' start 10 >/dev/null || {
+		vm_say "$name did not start: $(cat "$dir/qemu.log")"
+		vm_stop "$name"
+		return $VM_LOST
+	}
+}
+
+# Read one line of NAME's FIFO (fd $2) into vm_line, until the time $3 (ms).
+vm_read_line() {
+	local part
+	vm_line=
+	while :; do
+		if IFS= read -r -t 0.5 -u "$2" part; then
+			vm_line+=$part
+			return 0
+		fi
+		vm_line+=$part
+		if ! vm_alive "$1"; then
+			vm_say "$1: its QEMU has ended: $(tail -n 1 "$VM_DIR/$1/qemu.log")"
+			return $VM_LOST
+		fi
+		if grep -q 'Kernel panic' "$VM_DIR/$1/console.log"; then
+			vm_say "$1: its kernel panicked:"
+			tail -n 40 "$VM_DIR/$1/console.log" >&2
+			return $VM_LOST
+		fi
+		[ "$(vm_now)" -lt "$3" ] || return $VM_LOST
+	done
+}
+
+vm_now() { date +%s%3N; }
+
+# Any number that no earlier request of this guest had.
+vm_id() { echo "$BASHPID-${EPOCHREALTIME//[!0-9]/}"; }
+
+vm_exec() {
+	local name=$1 seconds=30 script id end verb got status bytes rc
+	shift
+	if [ "$1" = -t ]; then
+		seconds=$2
+		shift 2
+	fi
+	script=$*
+	(
+		flock 9
+		exec 7<>"$VM_DIR/$name/ctl.in" 8<>"$VM_DIR/$name/ctl.out" || exit $VM_LOST
+		id=$(vm_id)
+		LC_ALL=C
+		printf 'run %s %s %s\n%s' "$id" "$seconds" "${#script}" "$script" >&7
+		# The guest ends the script itself; a little more for a guest that boots.
+		end=$(($(vm_now) + (seconds + ${VM_GRACE:-5}) * 1000))
+		# An interrupted request's answer may come first: skip it.
+		got=
+		until [ "$got" = "$id" ]; do
+			vm_read_line "$name" 8 "$end"
+			rc=$?
+			if [ $rc != 0 ]; then
+				vm_say "$name: no answer to: ${script:0:200}"
+				exit $rc
+			fi
+			read -r verb got status bytes <<<"$vm_line"
+			[ "$verb" = 'done' ] || got=
+		done
+		[ "$bytes" = 0 ] || timeout 10 head -c "$bytes" <&8
+		exit "$status"
+	) 9>"$VM_DIR/$name/ctl.lock"
+}
+
+vm_wait() {
+	VM_GRACE=${2:-60} vm_exec "$1" -t 1 : || return $VM_LOST
+}
+
+vm_put() {
+	local data
+	data=$(gzip -9c "$2" | base64 -w 0) || return
+	vm_exec "$1" "echo '$data' | base64 -d | gunzip >'$3' && chmod 755 '$3'"
+}
+
+# Send one QMP line and wait for the answer with id $3; all lines go to qmp.log.
+vm_qmp_raw() {
+	local name=$1 id=$3 end=$(($(vm_now) + $4 * 1000))
+	(
+		flock 9
+		exec 7<>"$VM_DIR/$name/qmp.in" 8<>"$VM_DIR/$name/qmp.out" || exit $VM_LOST
+		printf '%s\n' "$2" >&7
+		while vm_read_line "$name" 8 "$end"; do
+			printf '%s\n' "$vm_line" >>"$VM_DIR/$name/qmp.log"
+			case $vm_line in
+			*"\"id\": \"$id\""*'"error"'* | *'"error"'*"\"id\": \"$id\""*)
+				vm_say "$name: $vm_line"
+				exit 1
+				;;
+			*"\"id\": \"$id\""*)
+				printf '%s\n' "$vm_line"
+				exit 0
+				;;
+			esac
+		done
+		exit $VM_LOST
+	) 9>"$VM_DIR/$name/qmp.lock"
+}
+
+vm_qmp() {
+	local id
+	id=$(vm_id)
+	vm_qmp_raw "$1" "{\"execute\":\"$2\",\"id\":\"$id\"${3:+,\"arguments\":$3}}" "$id" 10
+}
+
+vm_event() {
+	local name=$1 event=$2 end=$(($(vm_now) + ${3:-10} * 1000)) seen=$VM_DIR/$1/seen-$2 have
+	[ -e "$seen" ] || echo 0 >"$seen"
+	(
+		flock 9
+		exec 8<>"$VM_DIR/$name/qmp.out" || exit $VM_LOST
+		while :; do
+			have=$(grep -c "\"event\": \"$event\"" "$VM_DIR/$name/qmp.log")
+			if [ "$have" -gt "$(cat "$seen")" ]; then
+				echo $(($(cat "$seen") + 1)) >"$seen"
+				exit 0
+			fi
+			vm_read_line "$name" 8 "$end" || exit $VM_LOST
+			printf '%s\n' "$vm_line" >>"$VM_DIR/$name/qmp.log"
+		done
+	) 9>"$VM_DIR/$name/qmp.lock"
+}
+
+vm_stop() {
+	local pid
+	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) || return 0
+	kill -9 "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	rm -f "$VM_DIR/$1/pid"
+}
+
+vm_stop_all() {
+	local pid
+	[ -n "${VM_DIR-}" ] || return 0
+	for pid in "$VM_DIR"/*/pid; do
+		[ ! -e "$pid" ] || vm_stop "$(basename "$(dirname "$pid")")"
+	done
+}
