@@ -28,6 +28,20 @@ struct {
 } nodes SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VM_PORT_HINTS);
+	__type(key, __u32);
+	__type(value, struct vm_port_hint);
+} port_index SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VM_NODE_HINTS);
+	__type(key, __u32);
+	__type(value, struct vm_node_hint);
+} node_index SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, VM_PORTS_MAX);
 	__type(key, __u32);

@@ -43,6 +43,45 @@ const volatile __u64 event_interval_ns = NSEC_PER_SEC;
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* What is known of the port @ifindex is; 0 when it is none. Hints first: see maps.h. */
+static __always_inline int port_find(__u32 ifindex, struct vm_port_hint *found)
+{
+	__u32 at = vm_port_hint(ifindex);
+	struct vm_port_hint *hint = bpf_map_lookup_elem(&port_index, &at);
+	struct vm_port *port;
+
+	if (hint && hint->ifindex == ifindex) {
+		*found = *hint;
+		return 1;
+	}
+	port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!port)
+		return 0;
+	found->addr = port->addr;
+	found->slot = port->slot;
+	found->mtu = port->mtu;
+	found->flags = port->flags;
+	return 1;
+}
+
+static __always_inline int node_find(__u32 addr, struct vm_node_hint *found)
+{
+	__u32 at = vm_node_hint(addr);
+	struct vm_node_hint *hint = bpf_map_lookup_elem(&node_index, &at);
+	struct vm_dest *dest;
+
+	if (hint && hint->addr == addr) {
+		*found = *hint;
+		return 1;
+	}
+	dest = bpf_map_lookup_elem(&nodes, &addr);
+	if (!dest)
+		return 0;
+	found->slot = dest->slot;
+	found->mtu = dest->mtu;
+	return 1;
+}
+
 static __always_inline struct vm_counters *counters_of(__u32 slot)
 {
 	return bpf_map_lookup_elem(&counters, &slot);
@@ -143,13 +182,13 @@ static __always_inline int forward(struct xdp_md *ctx, __u32 from, __u32 to, __u
 
 static __always_inline int to_node(struct xdp_md *ctx, __u32 from, __u32 addr, __u64 len)
 {
-	struct vm_dest *dest = bpf_map_lookup_elem(&nodes, &addr);
+	struct vm_node_hint dest;
 
-	if (!dest)
+	if (!node_find(addr, &dest))
 		return drop(ctx, from, VM_DROP_NO_NODE);
-	if (len > dest->mtu + VM_ETH_HLEN)
+	if (len > dest.mtu + VM_ETH_HLEN)
 		return drop(ctx, from, VM_DROP_DEST_MTU);
-	return forward(ctx, from, dest->slot, len);
+	return forward(ctx, from, dest.slot, len);
 }
 
 static __always_inline int to_broker(struct xdp_md *ctx, __u32 from, __u16 ethertype, __u64 len)
@@ -180,7 +219,7 @@ static __always_inline int to_group(struct xdp_md *ctx, __u32 from, __u32 ensemb
  * The sender of a frame: the port's node; or, since the broker's port speaks
  * for node 0 of every ensemble, whichever of those the frame names.
  */
-static __always_inline int is_spoofed(const struct vm_eth *eth, const struct vm_port *port)
+static __always_inline int is_spoofed(const struct vm_eth *eth, const struct vm_port_hint *port)
 {
 	if (eth->src_prefix != VM_PREFIX_NODE)
 		return 1;
@@ -194,31 +233,31 @@ int steer(struct xdp_md *ctx)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	void *data = (void *)(long)ctx->data;
-	__u32 ifindex = ctx->ingress_ifindex;
 	__u64 len = data_end - data;
 	struct vm_counters *count;
-	struct vm_port *port;
+	struct vm_port_hint port;
 	struct vm_eth eth;
 	__u32 slot;
+	int known;
 
-	port = bpf_map_lookup_elem(&ports, &ifindex);
-	slot = port ? port->slot : VM_SLOT_NONE;
+	known = port_find(ctx->ingress_ifindex, &port);
+	slot = known ? port.slot : VM_SLOT_NONE;
 	count = counters_of(slot);
 	if (!count) /* a slot out of range: whoever wrote it is not the command */
 		return XDP_ABORTED;
 	count->rx_frames++;
 	count->rx_bytes += len;
-	if (!port)
+	if (!known)
 		return drop(ctx, slot, VM_DROP_NO_PORT);
 
 	if (data + VM_ETH_HLEN > data_end)
 		return drop(ctx, slot, VM_DROP_RUNT);
-	if (len > port->mtu + VM_ETH_HLEN)
+	if (len > port.mtu + VM_ETH_HLEN)
 		return drop(ctx, slot, VM_DROP_OVERSIZE);
 	vm_eth_read(&eth, data);
 	if (vm_eth_is_vlan(&eth))
 		return drop(ctx, slot, VM_DROP_VLAN);
-	if (is_spoofed(&eth, port))
+	if (is_spoofed(&eth, &port))
 		return drop(ctx, slot, VM_DROP_SPOOF);
 
 	switch (vm_eth_target(&eth, eth.src_addr)) {
@@ -240,12 +279,11 @@ int steer(struct xdp_md *ctx)
 SEC("xdp/devmap")
 int egress(struct xdp_md *ctx)
 {
-	__u32 ifindex = ctx->egress_ifindex;
-	struct vm_port *port = bpf_map_lookup_elem(&ports, &ifindex);
 	struct vm_counters *count;
+	struct vm_port_hint port;
 
-	/* A clone is in flight while its port is taken away: nobody is left to count for. */
-	count = port ? counters_of(port->slot) : NULL;
+	/* Not found: a clone in flight while its port is taken away, nobody is left to count for. */
+	count = port_find(ctx->egress_ifindex, &port) ? counters_of(port.slot) : NULL;
 	if (count) {
 		count->tx_frames++;
 		count->tx_bytes += ctx->data_end - ctx->data;

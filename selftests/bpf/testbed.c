@@ -354,11 +354,21 @@ static int group_join(struct bed *bed, const struct bed_port *port, __u32 ensemb
 	return err;
 }
 
+static int hint_write(struct bpf_map *index, __u32 at, const void *hint, size_t size)
+{
+	return bpf_map__update_elem(index, &at, sizeof(at), hint, size, 0);
+}
+
 static int port_publish(struct bed *bed, const struct bed_port *port, __u32 flags)
 {
 	struct vm_port value = {
 		.addr = port->addr, .slot = port->slot, .mtu = port->mtu, .flags = flags
 	};
+	struct vm_port_hint hint = { .ifindex = port->ifindex,
+				     .addr = port->addr,
+				     .slot = port->slot,
+				     .mtu = port->mtu,
+				     .flags = flags };
 	struct bpf_devmap_val tap = { .ifindex = port->ifindex };
 	__u32 ifindex = port->ifindex, slot = port->slot;
 	int err;
@@ -368,19 +378,27 @@ static int port_publish(struct bed *bed, const struct bed_port *port, __u32 flag
 		return err;
 	err = bpf_map__update_elem(bed->skel->maps.ports, &ifindex, sizeof(ifindex), &value,
 				   sizeof(value), BPF_NOEXIST);
+	if (!err && bed->hints)
+		err = hint_write(bed->skel->maps.port_index, vm_port_hint(ifindex), &hint,
+				 sizeof(hint));
 	return err ?: xdp_attach(bed, port);
 }
 
 int bed_port_enter(struct bed *bed, struct bed_port *port, __u16 ensemble, __u16 node)
 {
 	struct vm_dest dest = { .mtu = port->mtu, .ifindex = port->ifindex };
+	struct vm_node_hint hint = { .mtu = port->mtu };
 	int err;
 
 	port->addr = vm_addr(ensemble, node);
 	port->slot = bed->next_slot++;
-	dest.slot = port->slot;
+	dest.slot = hint.slot = port->slot;
+	hint.addr = port->addr;
 	err = bpf_map__update_elem(bed->skel->maps.nodes, &port->addr, sizeof(port->addr), &dest,
 				   sizeof(dest), BPF_NOEXIST);
+	if (!err && bed->hints)
+		err = hint_write(bed->skel->maps.node_index, vm_node_hint(port->addr), &hint,
+				 sizeof(hint));
 	if (!err)
 		err = group_join(bed, port, ensemble);
 	return err ?: port_publish(bed, port, 0);
@@ -403,6 +421,7 @@ int bed_open(struct bed *bed)
 
 	memset(bed, 0, sizeof(*bed));
 	bed->next_slot = VM_SLOT_FIRST;
+	bed->hints = true;
 	bed->broker.fd = -1;
 	err = bed_new_netns();
 	if (err)

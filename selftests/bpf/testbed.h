@@ -45,6 +45,7 @@ struct bed {
 	__u16 next_slot;
 	enum bed_xdp xdp; /* how the next port gets its program; BED_NATIVE at first */
 	int prog; /* the program they get; steer at first */
+	bool hints; /* write the next port's into the indexes; true at first */
 	unsigned int ring; /* the next port's txqueuelen; 0: the kernel's default */
 };
 
