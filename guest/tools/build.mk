@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The guest's mesh command; mesh.static is the same for an initramfs without libraries.
+MESH_OBJS	:= $(addprefix $(O)/guest/tools/,device.o info.o main.o peers.o ping.o watch.o)
+MESH		:= $(O)/guest/tools/mesh
+MESH_STATIC	:= $(O)/guest/tools/mesh.static
+
+PROGS		+= $(MESH) $(MESH_STATIC)
+HEADERS		+= $(patsubst $(srctree)/%,%,$(wildcard $(srctree)/guest/tools/*.h))
+C_FILES		+= $(wildcard $(srctree)/guest/tools/*.c)
+
+$(MESH): X_LIBS = $(shell $(PKG_CONFIG) --libs json-c)
+$(MESH): $(MESH_OBJS)
+	$(link)
+
+$(MESH_STATIC): $(MESH_OBJS)
+	$(call quiet,LD,$@)
+	$(Q)$(CC) -static -no-pie -o $@ $^ $(shell $(PKG_CONFIG) --static --libs json-c)
+
+INSTALL		+= install-mesh
+install:: install-mesh
+.PHONY: install-mesh
+install-mesh: $(MESH)
+	$(call quiet,INSTALL,$(DESTDIR)$(BINDIR)/mesh)
+	$(Q)install -D -m 755 $(MESH) $(DESTDIR)$(BINDIR)/mesh
+	$(Q)install -D -m 644 $(srctree)/guest/tools/mesh.1 $(DESTDIR)$(MANDIR)/man1/mesh.1
+	$(Q)install -D -m 644 $(srctree)/deploy/completion/mesh $(DESTDIR)$(COMPLETIONDIR)/mesh
+
+uninstall::
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/mesh $(DESTDIR)$(MANDIR)/man1/mesh.1 \
+		$(DESTDIR)$(COMPLETIONDIR)/mesh

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mesh: what a guest sees of the mesh. The table below is all of it; each verb
+ * has a file of its own.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <virtmesh/types.h>
+#include <virtmesh/version.h>
+
+#include "mesh.h"
+
+static const struct verb {
+	const char *name;
+	int (*run)(const struct mesh_args *args);
+	const char *options; /* of getopt, beyond those that every verb takes */
+	bool wants_node;
+	const char *args;
+	const char *help;
+} verbs[] = {
+	/* keep sorted */
+	{ "info", mesh_info, "w:", false, "[-w SECONDS]",
+	  "this node: ensemble, id, state, MTU; -w: wait until it has joined" },
+	{ "peers", mesh_peers, "", false, "", "the nodes of the ensemble and their states" },
+	{ "ping", mesh_ping, "c:s:i:W:q", true, "NODE [-c COUNT] [-s BYTES] [-i MS] [-W MS] [-q]",
+	  "round trips to a node: min/p50/p99/max" },
+	{ "watch", mesh_watch, "c:", false, "[-c COUNT]",
+	  "a line for each change of the membership" },
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct option options[] = {
+	/* keep sorted */
+	{ "device", required_argument, NULL, 'd' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to, "mesh %s: a node's view of its virtmesh\n\n", VM_VERSION);
+	for (size_t i = 0; i < VERBS; i++)
+		fprintf(to, "  mesh %s%s%s\n      %s\n", verbs[i].name, *verbs[i].args ? " " : "",
+			verbs[i].args, verbs[i].help);
+	fprintf(to, "\nEvery verb takes --json, --device DEV (default " MESH_DEVICE
+		    ") and --help. See mesh(1).\n");
+}
+
+static void usage_verb(FILE *to, const struct verb *v)
+{
+	fprintf(to, "usage: mesh %s%s%s [--json] [--device DEV]\n\n%s\n", v->name,
+		*v->args ? " " : "", v->args, v->help);
+}
+
+static int number(const char *what, const char *text, unsigned int min, unsigned int max,
+		  unsigned int *value)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || n < min || n > max) {
+		fprintf(stderr, "mesh: %s must be a number from %u to %u, not \"%s\"\n", what, min,
+			max, text);
+		return -1;
+	}
+	*value = (unsigned int)n;
+	return 0;
+}
+
+/* Fill @args. Returns -1 to go on, or an exit status. */
+static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *args)
+{
+	char letters[32];
+	int c, err = 0;
+
+	snprintf(letters, sizeof(letters), "d:hV%s", v->options);
+	optind = 1;
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		switch (c) {
+		case 'h':
+			usage_verb(stdout, v);
+			return MESH_OK;
+		case 'V':
+			puts(VM_VERSION);
+			return MESH_OK;
+		case 'd':
+			args->device = optarg;
+			break;
+		case 'j':
+			args->json = true;
+			break;
+		case 'q':
+			args->quiet = true;
+			break;
+		case 'c':
+			err = number("-c", optarg, 0, 1U << 31, &args->count);
+			break;
+		case 's':
+			err = number("-s", optarg, 0, VM_MTU_MAX, &args->size);
+			break;
+		case 'i':
+			err = number("-i", optarg, 0, 3600000, &args->interval_ms);
+			break;
+		case 'W':
+			err = number("-W", optarg, 1, 60000, &args->timeout_ms);
+			break;
+		case 'w':
+			err = number("-w", optarg, 1, 86400, &args->wait_s);
+			break;
+		default:
+			usage_verb(stderr, v);
+			return MESH_USAGE;
+		}
+		if (err)
+			return MESH_USAGE;
+	}
+	if (v->wants_node) {
+		if (optind >= argc) {
+			fprintf(stderr, "mesh: which node?\n");
+			usage_verb(stderr, v);
+			return MESH_USAGE;
+		}
+		if (number("the node", argv[optind++], VM_NODE_MIN, VM_NODE_MAX, &args->node))
+			return MESH_USAGE;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "mesh: \"%s\" is one word too many\n", argv[optind]);
+		usage_verb(stderr, v);
+		return MESH_USAGE;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct mesh_args args = {
+		.device = MESH_DEVICE,
+		.size = 56,
+		.interval_ms = 200,
+		.timeout_ms = 1000,
+	};
+	const struct verb *v = NULL;
+	int status;
+
+	if (argc < 2) {
+		usage(stderr);
+		return MESH_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return MESH_OK;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts(VM_VERSION);
+		return MESH_OK;
+	}
+	for (size_t i = 0; i < VERBS; i++)
+		if (!strcmp(argv[1], verbs[i].name))
+			v = &verbs[i];
+	if (!v) {
+		fprintf(stderr, "mesh: there is no \"%s\"; see mesh --help\n", argv[1]);
+		return MESH_USAGE;
+	}
+	if (v->run == mesh_ping)
+		args.count = 5;
+	argv[1] = argv[0]; /* how getopt leads its complaints */
+	status = parse(v, argc - 1, argv + 1, &args);
+	if (status >= 0)
+		return status;
+	status = v->run(&args);
+	/* A full disk or a closed pipe must not look like success. */
+	if (fflush(stdout) && status == MESH_OK) {
+		fprintf(stderr, "mesh: cannot write: %s\n", strerror(errno));
+		status = MESH_FAILED;
+	}
+	return status;
+}
