@@ -27,8 +27,7 @@
 enum vm_ctl_op {
 	VM_CTL_INFO = 1, /* -> struct vm_ctl_info */
 	VM_CTL_NODES = 2, /* struct vm_ctl_nodes -> struct vm_ctl_node[], several records */
-	VM_CTL_WATCH =
-		3, /* struct vm_ctl_nodes -> one record, then struct vm_ctl_node as they change */
+	VM_CTL_WATCH = 3, /* struct vm_ctl_nodes -> an empty record, then changed vm_ctl_node[] */
 	VM_CTL_RESYNC = 4, /* root: the maps have changed, read them again -> nothing */
 };
 
@@ -62,8 +61,10 @@ struct vm_ctl_info {
 	__u32 clients;
 	__u32 has_state; /* 0: waits for the first ensemble */
 	char version[32];
+	__u64 frames_refused; /* well formed, but of a stale incarnation or not to be taken */
+	__u64 frames_unsent; /* that vmesh0 did not take */
 };
-VM_ASSERT_SIZE(struct vm_ctl_info, 112);
+VM_ASSERT_SIZE(struct vm_ctl_info, 128);
 
 struct vm_ctl_nodes {
 	__u32 ensemble; /* 0: all */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VIRTMESH_BROKER_LISTEN_H
+#define VIRTMESH_BROKER_LISTEN_H
+
+/*
+ * A listening SOCK_SEQPACKET socket at @path, mode 0660, of the group
+ * VM_CTL_GROUP if there is one. A missing directory is made (0750, same group);
+ * a socket nobody answers is replaced. May sleep up to two seconds for another
+ * broker that is starting. Returns the fd, or, having said why in the log,
+ * -EADDRINUSE: a broker answers there; -EEXIST: something else has that name;
+ * -ENAMETOOLONG; or another -errno of making it.
+ */
+int listen_unix(const char *path);
+
+#endif /* VIRTMESH_BROKER_LISTEN_H */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Theory of operation
+ *
+ * The broker starts as root: it makes the socket's directory, registers buffers
+ * and opens vmesh0. Then it drops, in this order,
+ *
+ * 1. every capability, out of the bounding set too. Nothing later needs one: map
+ *    entries are read and written through pins that root's uid owns, and a tap
+ *    without an owner may be opened by anybody. (Only creating maps, programs
+ *    or interfaces would; that is the command's.)
+ * 2. the way back (no_new_privs),
+ * 3. every system call that is not declared in one of the lists below.
+ *
+ * seccomp does not see operations of the io_uring; loop.c fences those.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "../host/log.h"
+#include "loop.h"
+#include "membership.h"
+#include "node0.h"
+#include "notify.h"
+#include "sandbox.h"
+#include "server.h"
+#include "state.h"
+
+/* The C library's own: exit, clocks where there is no vDSO, stderr, locks, stack guards. */
+SANDBOX_CALLS(libc_calls, { SCMP_SYS(exit) }, { SCMP_SYS(exit_group) }, { SCMP_SYS(clock_gettime) },
+	      { SCMP_SYS(restart_syscall) }, { SCMP_SYS(rt_sigreturn) }, { SCMP_SYS(futex) },
+	      { SCMP_SYS(munmap) }, { SCMP_SYS(write) });
+
+static const struct sandbox_calls *const lists[] = {
+	/* keep sorted */
+	&libc_calls,   &loop_calls,   &mesh_calls,  &node0_calls,
+	&notify_calls, &server_calls, &state_calls,
+};
+
+static int drop_capabilities(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	return capng_apply(CAPNG_SELECT_BOTH) ? -EPERM : 0;
+}
+
+static int filter_calls(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err = 0;
+
+	if (!ctx)
+		return -ENOMEM;
+	for (size_t i = 0; !err && i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (unsigned int j = 0; !err && j < lists[i]->count; j++) {
+			int nr = lists[i]->call[j].nr;
+
+			switch (nr) {
+			/* Two kinds of call are declared by their number and narrowed here. */
+			case SCMP_SYS(openat):
+				err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+						       SCMP_A2_32(SCMP_CMP_MASKED_EQ, O_CREAT, 0));
+				break;
+			case SCMP_SYS(socket):
+				err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
+						       SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+				break;
+			default:
+				err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+			}
+			/* Declared by two files: fine. */
+			if (err == -EEXIST)
+				err = 0;
+		}
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+
+int sandbox_enter(void)
+{
+	int err = drop_capabilities();
+
+	if (err) {
+		vm_err("event=start error=\"cannot drop capabilities\"");
+		return err;
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+		err = -errno;
+		vm_err("event=start error=\"no_new_privs: %s\"", strerror(-err));
+		return err;
+	}
+	err = filter_calls();
+	if (err)
+		vm_err("event=start error=\"seccomp: %s\"", strerror(-err));
+	return err;
+}

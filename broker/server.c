@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Theory of operation
+ *
+ * A client has at most one receive and one send out. While a request is being
+ * answered no other is received, so a client that asks faster than it reads
+ * waits in its own socket buffer. An answer of several records is made record by
+ * record, each when the one before it was taken: nothing is queued here.
+ *
+ * Changes for watchers stand in one ring for all of them. A watcher is a
+ * position in it; one that the ring laps, or that does not take a record within
+ * SEND_SECONDS, is let go.
+ *
+ * A client is closed by shutdown(), which ends what is out, and its slot is free
+ * when both have come back: no completion is ever for another client.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <virtmesh/version.h>
+
+#include "../host/log.h"
+#include "broker.h"
+#include "listen.h"
+#include "sandbox.h"
+#include "server.h"
+#include "state.h"
+
+SANDBOX_CALLS(server_calls, { SCMP_SYS(getsockopt) }, { SCMP_SYS(sendto) }, { SCMP_SYS(shutdown) },
+	      { SCMP_SYS(close) }, { SCMP_SYS(unlink) });
+
+#define SEND_SECONDS   5
+#define ACCEPT_SECONDS 1 /* after we were out of files or memory */
+
+#define NODES_PER_RECORD ((VM_CTL_MAX - sizeof(struct vm_ctl_msg)) / sizeof(struct vm_ctl_node))
+
+static __u8 out_memory[VM_CTL_CLIENTS][VM_CTL_MAX];
+
+int server_init(struct broker *b, const char *path)
+{
+	struct server *server = &b->server;
+
+	for (unsigned int i = 0; i < VM_CTL_CLIENTS; i++) {
+		server->clients[i].fd = -1;
+		server->clients[i].out = out_memory[i];
+	}
+	server->path = path;
+	server->pid = getpid();
+	server->fd = listen_unix(path);
+	return server->fd < 0 ? server->fd : 0;
+}
+
+static void arm_accept(struct broker *b)
+{
+	struct io_uring_sqe *sqe = loop_sqe(&b->loop);
+
+	io_uring_prep_multishot_accept(sqe, b->server.fd, NULL, NULL, SOCK_CLOEXEC);
+	io_uring_sqe_set_data64(sqe, event_pack(EVENT_ACCEPT, 0, 0));
+	b->server.accepting = true;
+	b->server.accept_at = 0;
+}
+
+void server_start(struct broker *b)
+{
+	arm_accept(b);
+}
+
+static unsigned int index_of(const struct server *server, const struct client *c)
+{
+	return c - server->clients;
+}
+
+static void maybe_free(struct broker *b, struct client *c)
+{
+	if (!c->closing || c->receiving || c->sending)
+		return;
+	close(c->fd);
+	b->server.nclients--;
+	b->server.nany -= !c->root;
+	*c = (struct client){ .fd = -1, .out = c->out };
+}
+
+static void let_go(struct broker *b, struct client *c)
+{
+	if (!c->closing)
+		shutdown(c->fd, SHUT_RDWR);
+	c->closing = true;
+	maybe_free(b, c);
+}
+
+static void receive(struct broker *b, struct client *c)
+{
+	struct io_uring_sqe *sqe = loop_sqe(&b->loop);
+
+	/* MSG_TRUNC: be told how long the record was, though we take only its start. */
+	io_uring_prep_recv(sqe, c->fd, c->in, sizeof(c->in), MSG_TRUNC);
+	io_uring_sqe_set_data64(sqe, event_pack(EVENT_RECV, index_of(&b->server, c), 0));
+	c->receiving = true;
+}
+
+static void send_record(struct broker *b, struct client *c, __u16 op, __u32 cookie, __u16 flags,
+			int error, size_t len)
+{
+	struct vm_ctl_msg msg = {
+		.version = VM_CTL_VERSION,
+		.op = op,
+		.flags = flags,
+		.error = -error,
+		.len = len,
+		.cookie = cookie,
+	};
+	struct io_uring_sqe *sqe = loop_sqe(&b->loop);
+
+	memcpy(c->out, &msg, sizeof(msg));
+	io_uring_prep_send(sqe, c->fd, c->out, sizeof(msg) + len, MSG_NOSIGNAL);
+	io_uring_sqe_set_data64(sqe, event_pack(EVENT_SEND, index_of(&b->server, c), 0));
+	c->sending = true;
+	c->send_until = b->now + SEND_SECONDS * NSEC_PER_SEC;
+}
+
+static struct vm_ctl_node describe(const struct node *node, __u32 epoch)
+{
+	return (struct vm_ctl_node){
+		.addr = node->addr,
+		.ifindex = node->ifindex,
+		.epoch = epoch,
+		.incarnation = node->rec.nonce ? node->rec.incarnation : 0,
+		.since_ns = node->rec.since_ns,
+		.heard_ns = node->heard_real,
+		.progress = node->progress,
+		.pending = node->pending,
+		.mtu = node->rec.nonce ? node->rec.mtu : node->mtu,
+		.state = node->rec.state,
+	};
+}
+
+static size_t put_info(struct broker *b, __u8 *payload)
+{
+	struct vm_ctl_info info = {
+		.broker_id = b->id,
+		.started_ns = b->started_ns,
+		.wakeups = b->loop.wakeups,
+		.frames_rx = b->node0.frames_rx,
+		.frames_tx = b->node0.frames_tx,
+		.frames_bad = b->node0.frames_bad,
+		.pid = b->server.pid,
+		.nodes = b->mesh.nnodes,
+		.ensembles = b->mesh.nensembles,
+		.probe_ms = b->opt.probe_ms,
+		.dead_ms = b->opt.dead_ms,
+		.clients = b->server.nclients,
+		.has_state = b->has_state,
+		.version = VM_VERSION,
+		.frames_refused = b->node0.frames_refused,
+		.frames_unsent = b->node0.frames_unsent,
+	};
+
+	for (unsigned int i = 0; i < b->mesh.nnodes; i++)
+		info.nodes_up += b->mesh.nodes[i].rec.state == VM_NODE_UP;
+	memcpy(payload, &info, sizeof(info));
+	return sizeof(info);
+}
+
+/* The next record's nodes; *@more when they are not all. The mesh may have changed in between. */
+static size_t put_nodes(struct broker *b, struct client *c, __u8 *payload, bool *more)
+{
+	size_t n = 0;
+
+	*more = false;
+	for (unsigned int i = 0; i < b->mesh.nensembles; i++) {
+		const struct ensemble *ens = &b->mesh.ensembles[i];
+
+		if (c->request.ensemble && ens->id != c->request.ensemble)
+			continue;
+		for (unsigned int j = 0; j < ens->count; j++) {
+			const struct node *node = &b->mesh.nodes[ens->first + j];
+			struct vm_ctl_node entry = describe(node, ens->epoch);
+
+			if (node->addr < c->next_addr)
+				continue;
+			if (n == NODES_PER_RECORD) {
+				*more = true;
+				c->next_addr = node->addr;
+				return n * sizeof(entry);
+			}
+			memcpy(payload + n++ * sizeof(entry), &entry, sizeof(entry));
+		}
+	}
+	return n * sizeof(struct vm_ctl_node);
+}
+
+static void answer(struct broker *b, struct client *c)
+{
+	__u8 *payload = c->out + sizeof(struct vm_ctl_msg);
+	struct request *req = &c->request;
+	__u16 flags = VM_CTL_LAST;
+	size_t len = 0;
+	bool more;
+
+	if (!c->refusal && req->op == VM_CTL_NODES && req->ensemble && !c->next_addr &&
+	    !mesh_ensemble(&b->mesh, req->ensemble)) {
+		c->refusal = -ENOENT;
+		c->why = "no such ensemble here";
+	}
+	if (c->refusal) {
+		len = strlen(c->why);
+		memcpy(payload, c->why, len);
+		c->answering = false;
+		send_record(b, c, req->op, req->cookie, VM_CTL_LAST, c->refusal, len);
+		return;
+	}
+	switch (req->op) {
+	case VM_CTL_INFO:
+		len = put_info(b, payload);
+		break;
+	case VM_CTL_NODES:
+		len = put_nodes(b, c, payload, &more);
+		if (more)
+			flags = 0;
+		break;
+	case VM_CTL_WATCH:
+		c->watching = true;
+		c->watch_cookie = req->cookie;
+		c->watch_ensemble = req->ensemble;
+		c->watch_seen = b->server.nevents;
+		flags = 0;
+		break;
+	}
+	c->answering = req->op == VM_CTL_NODES && !(flags & VM_CTL_LAST);
+	send_record(b, c, req->op, req->cookie, flags, 0, len);
+}
+
+/* True when a record was sent. */
+static bool tell_watcher(struct broker *b, struct client *c)
+{
+	__u8 *payload = c->out + sizeof(struct vm_ctl_msg);
+	struct server *server = &b->server;
+	size_t n = 0;
+
+	if (server->nevents - c->watch_seen > SERVER_EVENTS) {
+		vm_warn("event=client-dropped reason=\"a watcher fell %u changes behind\"",
+			SERVER_EVENTS);
+		let_go(b, c);
+		return false;
+	}
+	for (; c->watch_seen < server->nevents && n < NODES_PER_RECORD; c->watch_seen++) {
+		const struct vm_ctl_node *entry = &server->events[c->watch_seen % SERVER_EVENTS];
+
+		if (c->watch_ensemble && vm_addr_ensemble(entry->addr) != c->watch_ensemble)
+			continue;
+		memcpy(payload + n++ * sizeof(*entry), entry, sizeof(*entry));
+	}
+	if (n) {
+		send_record(b, c, VM_CTL_WATCH, c->watch_cookie, 0, 0,
+			    n * sizeof(struct vm_ctl_node));
+		return true;
+	}
+	if (b->draining && !c->watch_told) {
+		c->watch_told = true;
+		send_record(b, c, VM_CTL_WATCH, c->watch_cookie, VM_CTL_LAST, 0, 0);
+		return true;
+	}
+	return false;
+}
+
+/* Whatever is next for @c. */
+static void pump(struct broker *b, struct client *c)
+{
+	if (c->fd < 0 || c->closing)
+		return;
+	if (c->sending) {
+		if (b->now >= c->send_until) {
+			vm_warn("event=client-dropped reason=\"it does not read\"");
+			let_go(b, c);
+		}
+		return;
+	}
+	if (c->answering) {
+		answer(b, c);
+		return;
+	}
+	if (c->watching && (tell_watcher(b, c) || c->closing))
+		return;
+	if (b->draining) {
+		let_go(b, c);
+		return;
+	}
+	if (!c->receiving)
+		receive(b, c);
+}
+
+void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
+{
+	struct server *server = &b->server;
+	struct ucred peer = { .uid = -1 };
+	socklen_t len = sizeof(peer);
+	struct client *c = NULL;
+	int fd = cqe->res;
+	bool root;
+
+	if (!(cqe->flags & IORING_CQE_F_MORE)) {
+		server->accepting = false;
+		/* Out of something: the next try would fail as well. Let time pass. */
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+			server->accept_at = b->now + ACCEPT_SECONDS * NSEC_PER_SEC;
+	}
+	if (fd < 0) {
+		if (fd != -ECANCELED && fd != -ECONNABORTED)
+			vm_warn("event=accept error=\"%s\"", strerror(-fd));
+		return;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		peer.uid = -1;
+	root = peer.uid == 0;
+	vm_debug("event=client pid=%d uid=%d", peer.pid, (int)peer.uid);
+
+	for (unsigned int i = 0; i < VM_CTL_CLIENTS && !c; i++)
+		if (server->clients[i].fd < 0)
+			c = &server->clients[i];
+	if (!c || b->draining || (!root && server->nany >= SERVER_CLIENTS_ANY)) {
+		struct vm_ctl_msg busy = {
+			.version = VM_CTL_VERSION,
+			.flags = VM_CTL_LAST,
+			.error = EBUSY,
+		};
+
+		send(fd, &busy, sizeof(busy), MSG_DONTWAIT | MSG_NOSIGNAL);
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->root = root;
+	server->nclients++;
+	server->nany += !root;
+}
+
+static void take_request(struct broker *b, struct client *c, size_t len)
+{
+	c->answering = true;
+	c->next_addr = 0;
+	c->why = NULL;
+	c->refusal = request_parse(c->in, len, &c->request, &c->why);
+	if (c->refusal || c->request.op != VM_CTL_RESYNC)
+		return;
+	if (!c->root) {
+		c->refusal = -EPERM;
+		c->why = "only root may ask for this";
+		return;
+	}
+	c->refusal = state_resync(b);
+	c->why = state_error(c->refusal);
+}
+
+void server_recv_done(struct broker *b, const struct io_uring_cqe *cqe)
+{
+	struct client *c = &b->server.clients[event_index(cqe->user_data)];
+
+	c->receiving = false;
+	if (c->closing) {
+		maybe_free(b, c);
+		return;
+	}
+	if (cqe->res > 0)
+		take_request(b, c, cqe->res);
+	else if (cqe->res != -EINTR && cqe->res != -EAGAIN)
+		let_go(b, c); /* it left; an empty record says the same */
+}
+
+void server_send_done(struct broker *b, const struct io_uring_cqe *cqe)
+{
+	struct client *c = &b->server.clients[event_index(cqe->user_data)];
+
+	c->sending = false;
+	if (c->closing)
+		maybe_free(b, c);
+	else if (cqe->res < 0)
+		let_go(b, c);
+}
+
+void server_publish(struct broker *b, const struct node *node, __u32 epoch)
+{
+	b->server.events[b->server.nevents++ % SERVER_EVENTS] = describe(node, epoch);
+}
+
+void server_run(struct broker *b)
+{
+	struct server *server = &b->server;
+
+	for (unsigned int i = 0; i < VM_CTL_CLIENTS; i++)
+		pump(b, &server->clients[i]);
+	if (!server->accepting && !b->draining && b->now >= server->accept_at)
+		arm_accept(b);
+}
+
+__u64 server_deadline(const struct server *server)
+{
+	__u64 when = server->accept_at;
+
+	for (unsigned int i = 0; i < VM_CTL_CLIENTS; i++) {
+		const struct client *c = &server->clients[i];
+
+		if (c->fd >= 0 && c->sending && !c->closing && (!when || c->send_until < when))
+			when = c->send_until;
+	}
+	return when;
+}
+
+void server_drain(struct broker *b)
+{
+	if (b->server.accepting)
+		loop_cancel(&b->loop, event_pack(EVENT_ACCEPT, 0, 0));
+	unlink(b->server.path);
+}
+
+bool server_idle(const struct server *server)
+{
+	return !server->nclients;
+}
+
+void server_exit(struct broker *b)
+{
+	close(b->server.fd);
+}
