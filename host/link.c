@@ -177,6 +177,10 @@ static int parse_link(const struct nlmsghdr *nh, struct vm_link *link)
 		case IFLA_IFNAME:
 			rta_str(link->name, sizeof(link->name), rta);
 			break;
+		case IFLA_ADDRESS:
+			if (RTA_PAYLOAD(rta) == sizeof(link->mac))
+				memcpy(link->mac, RTA_DATA(rta), sizeof(link->mac));
+			break;
 		case IFLA_MTU:
 			link->mtu = rta_u32(rta);
 			break;
@@ -276,5 +280,13 @@ int vm_link_set_up(__u32 ifindex)
 	request_init(&req, RTM_NEWLINK, NLM_F_ACK, ifindex);
 	req.ifi.ifi_flags = IFF_UP;
 	req.ifi.ifi_change = IFF_UP;
+	return transact(&req, NULL);
+}
+
+int vm_link_delete(__u32 ifindex)
+{
+	struct nl_request req;
+
+	request_init(&req, RTM_DELLINK, NLM_F_ACK, ifindex);
 	return transact(&req, NULL);
 }

@@ -21,6 +21,7 @@ struct vm_link {
 	bool peer_elsewhere; /* ... and that is in another network namespace */
 	bool loopback;
 	bool ether; /* ARPHRD_ETHER */
+	__u8 mac[6];
 	__u64 tx_dropped;
 	__u32 xdp_id; /* attached program; 0: none */
 	bool xdp_generic; /* ... in the skb path */
@@ -35,5 +36,7 @@ int vm_link_set_mtu_ring(__u32 ifindex, __u32 mtu, __u32 ring);
 /* No IPv6 addresses by itself. 0 as well where the kernel has no IPv6. */
 int vm_link_set_quiet(__u32 ifindex);
 int vm_link_set_up(__u32 ifindex);
+/* Of any kind, and whoever has it open. */
+int vm_link_delete(__u32 ifindex);
 
 #endif /* VIRTMESH_HOST_LINK_H */

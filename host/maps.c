@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,16 +21,17 @@
 #endif
 
 static const struct {
+	const char *name;
 	const char *path;
 	size_t fd; /* offset in struct vm_maps */
 } pins[] = {
-#define PIN(map)                                                   \
-	{                                                          \
-		VM_PIN_DIR "/" #map, offsetof(struct vm_maps, map) \
+#define PIN(map)                                                         \
+	{                                                                \
+#map, VM_PIN_DIR "/" #map, offsetof(struct vm_maps, map) \
 	}
 	PIN(meta), /* first: see above */
-	PIN(ports),   PIN(nodes),  PIN(taps),	  PIN(ensembles), PIN(groups),
-	PIN(members), PIN(epochs), PIN(counters), PIN(limits),	  PIN(events),
+	PIN(ports),  PIN(nodes),   PIN(port_index), PIN(node_index), PIN(taps),	  PIN(ensembles),
+	PIN(groups), PIN(members), PIN(epochs),	    PIN(counters),   PIN(limits), PIN(events),
 #undef PIN
 };
 
@@ -40,6 +41,14 @@ _Static_assert(sizeof(struct vm_maps) == PINS * sizeof(int), "a map without a pi
 static int *map_fd(struct vm_maps *maps, size_t i)
 {
 	return (int *)((char *)maps + pins[i].fd);
+}
+
+int *vm_maps_fd(struct vm_maps *maps, const char *name)
+{
+	for (size_t i = 0; i < PINS; i++)
+		if (!strcmp(pins[i].name, name))
+			return map_fd(maps, i);
+	return NULL;
 }
 
 void vm_maps_close(struct vm_maps *maps)

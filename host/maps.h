@@ -13,6 +13,8 @@ struct vm_maps {
 	int meta;
 	int ports;
 	int nodes;
+	int port_index;
+	int node_index;
 	int taps;
 	int ensembles;
 	int groups;
@@ -23,9 +25,9 @@ struct vm_maps {
 	int events;
 };
 
-#define VM_MAPS_CLOSED                                     \
-	{                                                  \
-		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+#define VM_MAPS_CLOSED                                             \
+	{                                                          \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
 	}
 
 /*
@@ -38,6 +40,8 @@ struct vm_maps {
  */
 int vm_maps_open(struct vm_maps *maps);
 void vm_maps_close(struct vm_maps *maps);
+/* The fd of the map called @name; NULL when there is no such map. */
+int *vm_maps_fd(struct vm_maps *maps, const char *name);
 
 /*
  * Visit every port; @fn returns 0 to go on, anything else ends the walk and is

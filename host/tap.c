@@ -123,15 +123,24 @@ int vm_tap_create(const char *name, uid_t owner, unsigned int mtu)
 	return err;
 }
 
+int vm_tap_hold(const char *name)
+{
+	return tun_fd(name, TAP_FLAGS, 0);
+}
+
+int vm_tap_release(int fd)
+{
+	return ioctl(fd, TUNSETPERSIST, 0) ? -errno : 0;
+}
+
 int vm_tap_delete(const char *name)
 {
-	int fd, err = 0;
+	int fd, err;
 
-	fd = tun_fd(name, TAP_FLAGS, 0);
+	fd = vm_tap_hold(name);
 	if (fd < 0)
 		return fd;
-	if (ioctl(fd, TUNSETPERSIST, 0))
-		err = -errno;
+	err = vm_tap_release(fd);
 	close(fd);
 	return err;
 }

@@ -26,6 +26,13 @@ int vm_tap_create(const char *name, uid_t owner, unsigned int mtu);
  */
 int vm_tap_make(const char *name, uid_t owner, unsigned int mtu);
 int vm_tap_keep(int fd);
+/*
+ * Removing in two steps: vm_tap_hold() returns an fd by which nobody else can
+ * open the tap (-EBUSY: somebody has), vm_tap_release() makes it go when that fd
+ * is closed.
+ */
+int vm_tap_hold(const char *name);
+int vm_tap_release(int fd);
 /* Remove a persistent tap. -EBUSY while a program holds it open; -ENODEV, -EINVAL as below. */
 int vm_tap_delete(const char *name);
 /*

@@ -59,6 +59,10 @@ enum vm_port_flags {
 	VM_PORT_OWNED = 1 << 1, /* the command made the interface and removes it */
 	VM_PORT_DISPATCHER = 1 << 2, /* attached through libxdp's dispatcher */
 	VM_PORT_GENERIC = 1 << 3, /* attached in skb mode */
+	/* What "attach" changed on somebody else's interface, and "detach" puts back: */
+	VM_PORT_PEER_GRO = 1 << 8, /* GRO on at a veth's peer */
+	VM_PORT_PEER_CSUM = 1 << 9, /* transmit checksums off there */
+	VM_PORT_RING = 1 << 10, /* the tap's ring raised from the kernel's default */
 };
 
 struct vm_port {
@@ -111,7 +115,7 @@ static inline __u32 vm_port_hint(__u32 ifindex)
  */
 static inline __u32 vm_node_hint(__u32 addr)
 {
-	return (vm_addr_node(addr) + vm_addr_ensemble(addr) * 10125u) % VM_NODE_HINTS;
+	return (vm_addr_node(addr) + vm_addr_ensemble(addr) * 10126u) % VM_NODE_HINTS;
 }
 
 /* Where unicast goes. The broker is not in here: every ensemble has it, in slot 0. */

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+
+#include "join.h"
+#include "json.h"
+#include "log.h"
+#include "xdp.h"
+
+static int check_ensemble(const struct vm_state *st, __u32 ensemble)
+{
+	struct vm_ensemble e;
+
+	if (!bpf_map_lookup_elem(st->maps.ensembles, &ensemble, &e))
+		return 0;
+	vm_err("there is no ensemble %u on this host: virtmesh ensemble add %u", ensemble,
+	       ensemble);
+	return -ENOENT;
+}
+
+/* The interface is a port already: the one that is asked for? */
+static int check_taken(const struct vm_port_entry *entry, const struct vm_args *args, __u32 owned)
+{
+	__u32 addr = entry->port.addr;
+
+	if (entry->port.flags & VM_PORT_BROKER) {
+		vm_err("%s is the broker's", args->name);
+		return -EEXIST;
+	}
+	if (addr != vm_addr(args->ensemble, args->node)) {
+		vm_err("%s is the port of node %u in ensemble %u already", args->name,
+		       vm_addr_node(addr), vm_addr_ensemble(addr));
+		return -EEXIST;
+	}
+	if ((entry->port.flags & VM_PORT_OWNED) != owned) {
+		vm_err("%s is a port already, but %s; remove it first (virtmesh %s %s)", args->name,
+		       owned ? "was attached, not made, by virtmesh" : "was made by virtmesh",
+		       owned ? "detach" : "port del", args->name);
+		return -EEXIST;
+	}
+	if (args->mtu && args->mtu != entry->port.mtu) {
+		vm_err("%s is a port already, with MTU %u instead of %u; remove it first "
+		       "(virtmesh %s %s)",
+		       args->name, entry->port.mtu, args->mtu, owned ? "port del" : "detach",
+		       args->name);
+		return -EEXIST;
+	}
+	return VM_JOIN_SAME;
+}
+
+int vm_join_check(const struct vm_state *st, const struct vm_ports *ports,
+		  const struct vm_args *args, __u32 owned)
+{
+	const struct vm_port_entry *entry;
+	__u32 ifindex = if_nametoindex(args->name);
+	char name[IF_NAMESIZE] = "?";
+	int err;
+
+	err = check_ensemble(st, args->ensemble);
+	if (err)
+		return err;
+	entry = ifindex ? vm_ports_by_ifindex(ports, ifindex) : NULL;
+	if (entry)
+		return check_taken(entry, args, owned);
+	entry = vm_ports_by_addr(ports, vm_addr(args->ensemble, args->node));
+	if (entry) {
+		if_indextoname(entry->ifindex, name);
+		vm_err("node %u of ensemble %u has a port already: %s", args->node, args->ensemble,
+		       name);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
+	    struct vm_join *join)
+{
+	struct timespec now;
+	struct vm_xdp xdp;
+	int err;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	err = vm_xdp_attach(st, link, &xdp);
+	if (err)
+		return err;
+	join->ifindex = link->ifindex;
+	join->port.flags |= xdp.flags;
+	join->port.prog_id = xdp.prog_id;
+	join->port.tx_dropped = link->tx_dropped;
+	join->port.added_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	err = vm_ports_publish(st, ports, link->ifindex, &join->port);
+	if (err)
+		vm_xdp_detach(st, link->ifindex, &xdp);
+	return err;
+}
+
+int vm_leave(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
+{
+	const struct vm_port_entry *entry = vm_ports_by_ifindex(ports, ifindex);
+	struct vm_xdp xdp = { entry->port.flags, entry->port.prog_id };
+	int err, e;
+
+	err = vm_ports_withdraw(st, ports, ifindex);
+	if (err && vm_ports_by_ifindex(ports, ifindex))
+		return err; /* nothing was changed */
+	e = vm_xdp_detach(st, ifindex, &xdp);
+	return err ?: e;
+}
+
+int vm_join_find(const struct vm_ports *ports, const char *name, const struct vm_port_entry **entry)
+{
+	__u32 ifindex = if_nametoindex(name);
+
+	*entry = ifindex ? vm_ports_by_ifindex(ports, ifindex) : NULL;
+	if (*entry && (*entry)->port.flags & VM_PORT_BROKER) {
+		vm_err("%s is the broker's: it goes with the last ensemble", name);
+		return -EINVAL;
+	}
+	if (*entry)
+		return 0;
+	if (ifindex)
+		vm_err("%s is no port: virtmesh show lists them", name);
+	else
+		vm_err("there is no interface %s", name);
+	return -ENODEV;
+}
+
+int vm_join_report(const struct vm_args *args, const struct vm_join *join, bool changed,
+		   const char *text)
+{
+	struct json_object *json;
+	__u8 mac[VM_MAC_LEN];
+
+	vm_addr_to_mac(vm_addr(args->ensemble, args->node), mac);
+	if (args->json) {
+		json = json_object_new_object();
+		vm_json_str(json, "port", args->name);
+		vm_json_bool(json, "changed", changed);
+		if (join) {
+			vm_json_u64(json, "ensemble", args->ensemble);
+			vm_json_u64(json, "node", args->node);
+			vm_json_mac(json, "mac", mac);
+		}
+		return vm_json_print(json, false);
+	}
+	printf("port %s %s", args->name, text);
+	if (join)
+		printf(": node %u of ensemble %u, %02x:%02x:%02x:%02x:%02x:%02x", args->node,
+		       args->ensemble, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	printf("\n");
+	return 0;
+}

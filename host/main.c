@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtmesh: the host's command. The table below is all of it; each verb has a
+ * file of its own.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <virtmesh/types.h>
+#include <virtmesh/version.h>
+
+#include "cmd.h"
+#include "libprint.h"
+#include "log.h"
+
+enum {
+	OPT_ENSEMBLE = 1 << 0,
+	OPT_NODE = 1 << 1,
+	OPT_MTU = 1 << 2,
+	OPT_OWNER = 1 << 3,
+	OPT_FOLLOW = 1 << 4,
+	POS_NAME = 1 << 5, /* one positional argument: an interface */
+	POS_ENSEMBLE = 1 << 6, /* .. : an ensemble's number */
+};
+
+#define POSITIONAL (POS_NAME | POS_ENSEMBLE)
+
+static const struct verb {
+	const char *verb;
+	const char *sub; /* NULL: none */
+	int (*run)(const struct vm_args *args);
+	unsigned int must;
+	unsigned int may;
+	const char *args;
+	const char *help;
+} verbs[] = {
+	{ "doctor", NULL, vm_cmd_doctor, 0, 0, "",
+	  "what works on this host, and how to mend what does not" },
+	{ "ensemble", "add", vm_cmd_ensemble_add, POS_ENSEMBLE, 0, "E",
+	  "make ensemble E; the first one sets the host up" },
+	{ "ensemble", "del", vm_cmd_ensemble_del, POS_ENSEMBLE, 0, "E",
+	  "remove ensemble E, which has no ports; the last one takes everything away" },
+	{ "ensemble", "list", vm_cmd_ensemble_list, 0, 0, "", "the ensembles of this host" },
+	{ "port", "add", vm_cmd_port_add, POS_NAME | OPT_ENSEMBLE | OPT_NODE, OPT_OWNER | OPT_MTU,
+	  "NAME --ensemble E --node N [--owner USER] [--mtu M]", "make tap NAME for a VM" },
+	{ "port", "del", vm_cmd_port_del, POS_NAME, 0, "NAME", "remove a port and its tap" },
+	{ "attach", NULL, vm_cmd_attach, POS_NAME | OPT_ENSEMBLE | OPT_NODE, OPT_MTU,
+	  "IFNAME --ensemble E --node N [--mtu M]",
+	  "make a port of an interface that exists: a VMM's tap, a container's veth" },
+	{ "detach", NULL, vm_cmd_detach, POS_NAME, 0, "IFNAME",
+	  "undo attach; the interface stays" },
+	{ "show", NULL, vm_cmd_show, 0, OPT_ENSEMBLE, "[--ensemble E]",
+	  "the ports, their nodes and counters" },
+	{ "drops", NULL, vm_cmd_drops, 0, OPT_ENSEMBLE | OPT_FOLLOW, "[--ensemble E] [--follow]",
+	  "frames that went no further, by port and reason" },
+	{ "nodes", NULL, vm_cmd_nodes, 0, OPT_ENSEMBLE, "[--ensemble E]", "the broker's view" },
+	{ "qemu-args", NULL, vm_cmd_qemu_args, POS_NAME, 0, "NAME",
+	  "what to give QEMU for the VM on port NAME" },
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct option options[] = {
+	/* keep sorted */
+	{ "ensemble", required_argument, NULL, 'e' }, { "follow", no_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },	      { "json", no_argument, NULL, 'j' },
+	{ "mtu", required_argument, NULL, 'm' },      { "node", required_argument, NULL, 'n' },
+	{ "owner", required_argument, NULL, 'o' },    { "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },	      { NULL, 0, NULL, 0 },
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to, "virtmesh %s: joins virtual machines by frames that XDP steers\n\n",
+		VM_VERSION);
+	for (size_t i = 0; i < VERBS; i++) {
+		const struct verb *v = &verbs[i];
+
+		fprintf(to, "  virtmesh %s%s%s%s%s\n      %s\n", v->verb, v->sub ? " " : "",
+			v->sub ? v->sub : "", *v->args ? " " : "", v->args, v->help);
+	}
+	fprintf(to, "\nEvery verb takes --json, --verbose and --help. See virtmesh(8).\n");
+}
+
+static void usage_verb(FILE *to, const struct verb *v)
+{
+	fprintf(to, "usage: virtmesh %s%s%s%s%s [--json] [--verbose]\n\n%s\n", v->verb,
+		v->sub ? " " : "", v->sub ? v->sub : "", *v->args ? " " : "", v->args, v->help);
+	if ((v->must | v->may) & (OPT_ENSEMBLE | POS_ENSEMBLE))
+		fprintf(to, "  ensemble    %d..%d\n", VM_ENSEMBLE_MIN, VM_ENSEMBLE_MAX);
+	if ((v->must | v->may) & OPT_NODE)
+		fprintf(to, "  --node      %d..%d\n", VM_NODE_MIN, VM_NODE_MAX);
+	if ((v->must | v->may) & OPT_MTU)
+		fprintf(to, "  --mtu       %d..%d, without the Ethernet header (%s)\n", VM_MTU_MIN,
+			VM_MTU_MAX,
+			v->run == vm_cmd_attach ? "default: the interface's" : "default 3366");
+	if ((v->must | v->may) & OPT_OWNER)
+		fprintf(to, "  --owner     user name or id that may open the tap\n");
+}
+_Static_assert(VM_MTU_DEFAULT == 3366, "usage_verb() tells another default MTU");
+
+/* A whole decimal number in [@min, @max]; says what is wrong otherwise. */
+static int number(const char *what, const char *text, unsigned int min, unsigned int max,
+		  unsigned int *value)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || n < min || n > max) {
+		vm_err("%s must be a number from %u to %u, not \"%s\"", what, min, max, text);
+		return -1;
+	}
+	*value = n;
+	return 0;
+}
+
+static int ensemble(const char *text, struct vm_args *args)
+{
+	return number("the ensemble", text, VM_ENSEMBLE_MIN, VM_ENSEMBLE_MAX, &args->ensemble);
+}
+
+static int owner(const char *text, struct vm_args *args)
+{
+	const struct passwd *pw = getpwnam(text);
+	unsigned int uid;
+
+	if (pw) {
+		args->owner = pw->pw_uid;
+		return 0;
+	}
+	if (text[0] < '0' || text[0] > '9') {
+		vm_err("there is no user \"%s\"", text);
+		return -1;
+	}
+	if (number("a numeric owner", text, 0, (uid_t)-2, &uid))
+		return -1;
+	args->owner = uid;
+	return 0;
+}
+
+static const struct verb *find_verb(const char *verb, const char *sub)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (!strcmp(verbs[i].verb, verb) &&
+		    (!verbs[i].sub || (sub && !strcmp(verbs[i].sub, sub))))
+			return &verbs[i];
+	return NULL;
+}
+
+/* Is @verb one that wants a second word? */
+static bool is_half_verb(const char *verb)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (verbs[i].sub && !strcmp(verbs[i].verb, verb))
+			return true;
+	return false;
+}
+
+static int missing(const struct verb *v, unsigned int what)
+{
+	static const struct {
+		unsigned int bit;
+		const char *text;
+	} words[] = {
+		{ POS_NAME, "an interface name" },
+		{ POS_ENSEMBLE, "an ensemble's number" },
+		{ OPT_ENSEMBLE, "--ensemble" },
+		{ OPT_NODE, "--node" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (what & words[i].bit)
+			vm_err("%s is missing", words[i].text);
+	usage_verb(stderr, v);
+	return VM_EXIT_USAGE;
+}
+
+/* Fill @args by @v's rules. 0, or the exit status plus one when there is nothing to run. */
+static int parse(const struct verb *v, int argc, char **argv, struct vm_args *args)
+{
+	unsigned int given = 0, opt;
+	int c, err;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+		opt = 0;
+		err = 0;
+		switch (c) {
+		case 'h':
+			usage_verb(stdout, v);
+			return 1 + VM_EXIT_OK;
+		case 'j':
+			args->json = true;
+			continue;
+		case 'v':
+			args->verbose = true;
+			vm_log_set_level(VM_LOG_DEBUG);
+			continue;
+		case 'e':
+			opt = OPT_ENSEMBLE;
+			err = ensemble(optarg, args);
+			break;
+		case 'n':
+			opt = OPT_NODE;
+			err = number("the node", optarg, VM_NODE_MIN, VM_NODE_MAX, &args->node);
+			break;
+		case 'm':
+			opt = OPT_MTU;
+			err = number("the MTU", optarg, VM_MTU_MIN, VM_MTU_MAX, &args->mtu);
+			break;
+		case 'o':
+			opt = OPT_OWNER;
+			err = owner(optarg, args);
+			break;
+		case 'f':
+			opt = OPT_FOLLOW;
+			args->follow = true;
+			break;
+		default:
+			err = -1;
+		}
+		if (err)
+			return 1 + VM_EXIT_USAGE;
+		if (!(opt & (v->must | v->may))) {
+			vm_err("this verb does not take that option");
+			usage_verb(stderr, v);
+			return 1 + VM_EXIT_USAGE;
+		}
+		given |= opt;
+	}
+
+	if (optind < argc && v->must & POSITIONAL) {
+		if (v->must & POS_NAME)
+			args->name = argv[optind];
+		else if (ensemble(argv[optind], args))
+			return 1 + VM_EXIT_USAGE;
+		given |= v->must & POSITIONAL;
+		optind++;
+	}
+	if (optind < argc) {
+		vm_err("do not know what to do with \"%s\"", argv[optind]);
+		usage_verb(stderr, v);
+		return 1 + VM_EXIT_USAGE;
+	}
+	if (v->must & ~given)
+		return 1 + missing(v, v->must & ~given);
+	return 0;
+}
+
+int vm_exit_status(int err)
+{
+	switch (err) {
+	case 0:
+		return VM_EXIT_OK;
+	case -EPERM:
+	case -EACCES:
+		return VM_EXIT_PRIVILEGE;
+	case -ENOENT:
+	case -ENODEV:
+	case -ENOTCONN:
+		return VM_EXIT_ABSENT;
+	default:
+		return VM_EXIT_FAILED;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct vm_args args = { .owner = (uid_t)-1 };
+	const char *sub = argc > 2 ? argv[2] : NULL;
+	const struct verb *v;
+	int status, skip;
+
+	if (argc < 2) {
+		usage(stderr);
+		return VM_EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("virtmesh %s\n", VM_VERSION);
+		return VM_EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return VM_EXIT_OK;
+	}
+
+	v = find_verb(argv[1], sub);
+	if (!v) {
+		if (is_half_verb(argv[1]))
+			vm_err("\"%s\" wants one more word: add, del%s", argv[1],
+			       strcmp(argv[1], "ensemble") ? "" : " or list");
+		else
+			vm_err("there is no verb \"%s\"; virtmesh --help lists them", argv[1]);
+		return VM_EXIT_USAGE;
+	}
+	skip = v->sub ? 2 : 1;
+	argv[skip] = argv[0]; /* what getopt() calls us */
+	status = parse(v, argc - skip, argv + skip, &args);
+	if (status)
+		return status - 1;
+
+	/* A reader that went away is an error of printf(), not the end. */
+	signal(SIGPIPE, SIG_IGN);
+	vm_libprint_init();
+	return vm_exit_status(v->run(&args));
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two ways to attach.
+ *
+ * Alone: the one pinned `steer` is the interface's XDP program. Nothing is
+ * loaded for a port.
+ *
+ * Dispatcher: libxdp's small program is the interface's, and calls ours and
+ * others in turn, so that programs live together and xdpdump can look on. The
+ * kernel links it to ours when ours is loaded for just this dispatcher, so each
+ * port loads a copy, with the same maps.
+ *
+ * libxdp falls back from the second to the first by itself and says so on its
+ * log only. Which of them a host uses is therefore found out once, on vmesh0
+ * when the state is made, and kept in that port's VM_PORT_DISPATCHER.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <xdp/libxdp.h>
+
+#include "libprint.h"
+#include "log.h"
+#include "steer.skel.h"
+#include "xdp.h"
+
+#define STEER "steer"
+
+static __u32 prog_id(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* "xdp_pass (id 7)", for people. */
+static void prog_text(__u32 id, char *text, size_t size)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.name[0])
+		snprintf(text, size, "%s (id %u)", info.name, id);
+	else
+		snprintf(text, size, "id %u", id);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The copy must not come with maps of its own, but for its constants. */
+static int reuse_maps(struct steer_bpf *skel, const struct vm_state *st)
+{
+	struct vm_maps maps = st->maps;
+	struct bpf_map *map;
+	int err;
+
+	bpf_object__for_each_map (map, skel->obj) {
+		const int *fd = vm_maps_fd(&maps, bpf_map__name(map));
+
+		if (bpf_map__is_internal(map))
+			continue;
+		err = fd ? bpf_map__reuse_fd(map, *fd) : -ENOENT;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* A copy of the object in which only `steer` will be loaded, over the pinned maps. */
+static struct steer_bpf *open_copy(const struct vm_state *st)
+{
+	struct steer_bpf *skel = steer_bpf__open();
+	struct bpf_program *prog;
+
+	if (!skel)
+		return NULL;
+	bpf_object__for_each_program (prog, skel->obj)
+		bpf_program__set_autoload(prog, prog == skel->progs.steer);
+	if (reuse_maps(skel, st)) {
+		steer_bpf__destroy(skel);
+		return NULL;
+	}
+	return skel;
+}
+
+/* Our program among those the dispatcher of @ifindex runs; NULL without one. */
+static struct xdp_program *dispatched(struct xdp_multiprog *mp)
+{
+	struct xdp_program *prog = NULL;
+
+	while ((prog = xdp_multiprog__next_prog(prog, mp)))
+		if (!strcmp(xdp_program__name(prog), STEER))
+			break;
+	return prog;
+}
+
+/* The multiprog of @ifindex if a dispatcher runs there; the caller closes it. */
+static struct xdp_multiprog *dispatcher_of(__u32 ifindex)
+{
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+
+	if (libxdp_get_error(mp))
+		return NULL;
+	if (xdp_multiprog__is_legacy(mp)) {
+		xdp_multiprog__close(mp);
+		return NULL;
+	}
+	return mp;
+}
+
+/* 0; -EOPNOTSUPP when libxdp did without its dispatcher: undone then. */
+static int attach_dispatched(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
+{
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .prog_name = STEER);
+	struct xdp_multiprog *mp;
+	struct xdp_program *prog;
+	struct steer_bpf *skel;
+	int err;
+
+	skel = open_copy(st);
+	if (!skel)
+		return -errno ?: -ENOMEM;
+	opts.obj = skel->obj;
+	prog = xdp_program__create(&opts);
+	err = libxdp_get_error(prog);
+	if (err)
+		goto destroy;
+	err = xdp_program__attach(prog, ifindex, mode, 0);
+	if (err)
+		goto close;
+
+	mp = dispatcher_of(ifindex);
+	if (!mp) {
+		xdp_program__detach(prog, ifindex, mode, 0);
+		err = -EOPNOTSUPP;
+	} else {
+		xdp_multiprog__close(mp);
+	}
+
+close:
+	xdp_program__close(prog);
+destroy:
+	steer_bpf__destroy(skel);
+	return err;
+}
+
+static int attach_alone(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
+{
+	__u32 flags = XDP_FLAGS_UPDATE_IF_NOEXIST |
+		      (mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+
+	return bpf_xdp_attach(ifindex, st->steer, flags, NULL);
+}
+
+bool vm_xdp_try_dispatcher(const struct vm_state *st, const struct vm_link *link,
+			   struct vm_xdp *xdp)
+{
+	int err = attach_dispatched(st, link->ifindex, XDP_MODE_NATIVE);
+
+	vm_debug("libxdp's dispatcher: %s", err ? strerror(-err) : "works");
+	if (err)
+		return false;
+	*xdp = (struct vm_xdp){ .flags = VM_PORT_DISPATCHER };
+	return true;
+}
+
+/* Somebody's program is attached already. Is it one that we can live with? */
+static int in_the_way(const struct vm_state *st, const struct vm_link *link)
+{
+	struct xdp_multiprog *mp;
+	char text[64];
+
+	if (st->dispatcher) {
+		mp = dispatcher_of(link->ifindex);
+		if (mp) {
+			bool ours = dispatched(mp);
+
+			xdp_multiprog__close(mp);
+			if (!ours)
+				return 0;
+			vm_err("%s runs the steering program already, but is no port: "
+			       "xdp-loader unload %s --all, then try again",
+			       link->name, link->name);
+			return -EBUSY;
+		}
+	}
+	prog_text(link->xdp_id, text, sizeof(text));
+	vm_err("another XDP program, %s, is attached to %s, and %s; "
+	       "remove it (ip link set dev %s %s off) or choose another interface",
+	       text, link->name,
+	       st->dispatcher ? "was not loaded by libxdp's dispatcher" :
+				"this kernel cannot run two (no libxdp dispatcher)",
+	       link->name, link->xdp_generic ? "xdpgeneric" : "xdpdrv");
+	return -EBUSY;
+}
+
+int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct vm_xdp *xdp)
+{
+	int (*attach)(const struct vm_state *, __u32, enum xdp_attach_mode);
+	char why[160];
+	int err;
+
+	*xdp = (struct vm_xdp){ 0 };
+	if (link->xdp_id && !st->dispatcher && link->xdp_id == prog_id(st->steer)) {
+		/* Left by a command that was killed: as good as attached now. */
+		xdp->flags = link->xdp_generic ? VM_PORT_GENERIC : 0;
+		xdp->prog_id = link->xdp_id;
+		return 0;
+	}
+	if (link->xdp_id) {
+		err = in_the_way(st, link);
+		if (err)
+			return err;
+	}
+
+	attach = st->dispatcher ? attach_dispatched : attach_alone;
+	vm_libprint_reset();
+	err = attach(st, link->ifindex, XDP_MODE_NATIVE);
+	/* What drivers say when they have no native XDP, or not at this MTU. */
+	if (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE || err == -E2BIG) {
+		snprintf(why, sizeof(why), "%s",
+			 *vm_libprint_kernel() ? vm_libprint_kernel() : strerror(-err));
+		err = attach(st, link->ifindex, XDP_MODE_SKB);
+		if (!err) {
+			vm_warn("%s: the native XDP path was refused (%s); using the generic one, "
+				"which is slower",
+				link->name, why);
+			xdp->flags |= VM_PORT_GENERIC;
+		}
+	}
+	if (err) {
+		if (err == -EBUSY || err == -EEXIST)
+			vm_err("another XDP program was attached to %s just now", link->name);
+		else
+			vm_err("cannot attach to %s: %s%s%s", link->name, strerror(-err),
+			       *vm_libprint_kernel() ? ": " : "", vm_libprint_kernel());
+		return err;
+	}
+	if (st->dispatcher)
+		xdp->flags |= VM_PORT_DISPATCHER;
+	else
+		xdp->prog_id = prog_id(st->steer);
+	return 0;
+}
+
+static int detach_dispatched(__u32 ifindex, enum xdp_attach_mode mode)
+{
+	struct xdp_multiprog *mp = dispatcher_of(ifindex);
+	struct xdp_program *prog;
+	int err = 0;
+
+	if (!mp) {
+		/* The interface has gone, and left libxdp's own pins. */
+		libxdp_clean_references(ifindex);
+		return 0;
+	}
+	prog = dispatched(mp);
+	if (prog)
+		err = xdp_program__detach(prog, ifindex, mode, 0);
+	xdp_multiprog__close(mp);
+	return err;
+}
+
+int vm_xdp_detach(const struct vm_state *st, __u32 ifindex, const struct vm_xdp *xdp)
+{
+	bool generic = xdp->flags & VM_PORT_GENERIC;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = st->steer);
+	int err;
+
+	if (xdp->flags & VM_PORT_DISPATCHER)
+		err = detach_dispatched(ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE);
+	else
+		/* Only if it is still ours: the kernel compares. */
+		err = bpf_xdp_detach(ifindex,
+				     XDP_FLAGS_REPLACE |
+					     (generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE),
+				     &opts);
+	if (err == -ENODEV || err == -EEXIST || err == -ENOENT)
+		return 0;
+	if (err)
+		vm_err("cannot detach from interface %u: %s", ifindex, strerror(-err));
+	return err;
+}
+
+bool vm_xdp_is_ours(const struct vm_link *link, const struct vm_port *port)
+{
+	struct xdp_multiprog *mp;
+	bool ours;
+
+	if (!(port->flags & VM_PORT_DISPATCHER))
+		return link->xdp_id && link->xdp_id == port->prog_id;
+	mp = dispatcher_of(link->ifindex);
+	if (!mp)
+		return false;
+	ours = dispatched(mp);
+	xdp_multiprog__close(mp);
+	return ours;
+}
