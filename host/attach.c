@@ -73,8 +73,8 @@ static void restore(const struct vm_link *link, __u32 changed)
 	vm_veth_restore(link, changed);
 }
 
-static int attach(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
-		  struct vm_join *join)
+static int make_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
+		     struct vm_join *join)
 {
 	__u8 mac[VM_MAC_LEN];
 	struct vm_link link;
@@ -121,7 +121,7 @@ int vm_cmd_attach(const struct vm_args *args)
 	ports = vm_ports_load(&st.maps);
 	err = ports ? vm_join_check(&st, ports, args, 0) : -EIO;
 	if (!err)
-		err = attach(&st, ports, args, &join);
+		err = make_port(&st, ports, args, &join);
 	free(ports);
 	vm_state_close(&st);
 	if (err == VM_JOIN_SAME)
@@ -132,7 +132,7 @@ int vm_cmd_attach(const struct vm_args *args)
 	return vm_join_report(args, &join, true, "attached");
 }
 
-static int detach(struct vm_state *st, struct vm_ports *ports, const char *name)
+static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *name)
 {
 	const struct vm_port_entry *entry;
 	struct vm_link link;
@@ -168,7 +168,7 @@ int vm_cmd_detach(const struct vm_args *args)
 	if (err)
 		return err;
 	ports = vm_ports_load(&st.maps);
-	err = ports ? detach(&st, ports, args->name) : -EIO;
+	err = ports ? remove_port(&st, ports, args->name) : -EIO;
 	free(ports);
 	vm_state_close(&st);
 	if (err)

@@ -34,7 +34,7 @@ int vm_bpffs_mount(bool *mounted)
 		return 0;
 	if (mount("bpf", VM_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700")) {
 		err = -errno;
-		vm_err("no bpffs on %s, and mounting it failed: %s; try: mount -t bpf bpf %s",
+		vm_err("no bpffs on %s, and mounting it failed: %s; try: mount -t bpf none %s",
 		       VM_BPFFS, strerror(-err), VM_BPFFS);
 		return err;
 	}

@@ -41,9 +41,9 @@ struct report {
 };
 
 /* @mend may be NULL where there is nothing to do. */
-static void __attribute__((format(printf, 5, 6)))
-found(struct report *r, enum finding finding, const char *check, const char *mend, const char *fmt,
-      ...)
+__attribute__((format(printf, 5, 6))) static void found(struct report *r, enum finding result,
+							const char *check, const char *mend,
+							const char *fmt, ...)
 {
 	struct json_object *json;
 	char text[256];
@@ -52,20 +52,20 @@ found(struct report *r, enum finding finding, const char *check, const char *men
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	r->count[finding]++;
+	r->count[result]++;
 	if (r->json) {
 		json = json_object_new_object();
 		vm_json_str(json, "check", check);
-		vm_json_str(json, "result", words[finding]);
+		vm_json_str(json, "result", words[result]);
 		vm_json_str(json, "found", text);
-		vm_json_str(json, "mend", finding != OK && mend ? mend : "");
+		vm_json_str(json, "mend", result != OK && mend ? mend : "");
 		vm_json_push(r->json, json);
 		return;
 	}
-	vm_table_cell(r->table, "%s", words[finding]);
+	vm_table_cell(r->table, "%s", words[result]);
 	vm_table_cell(r->table, "%s", check);
-	vm_table_cell(r->table, "%s%s%s", text, finding != OK && mend ? "; to mend: " : "",
-		      finding != OK && mend ? mend : "");
+	vm_table_cell(r->table, "%s%s%s", text, result != OK && mend ? "; to mend: " : "",
+		      result != OK && mend ? mend : "");
 }
 
 /* Without privilege half of what follows would be reported broken. */

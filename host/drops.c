@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,13 +118,6 @@ static int print_once(const struct vm_state *st, const struct vm_args *args)
 		table_rows(table, &none);
 	free(views);
 	return array ? vm_json_print(array, false) : vm_table_print(table);
-}
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int sig)
-{
-	stop = 1;
 }
 
 struct follower {
@@ -265,45 +259,76 @@ static __u64 now_ms(void)
 	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
-static int wait_and_print(struct follower *f, struct ring_buffer *ring)
+/* Until the next look is due, a signal comes (returns 1), or events do. */
+static int wait_events(struct follower *f, struct ring_buffer *ring, int signals, int timeout_ms)
 {
-	__u64 due = now_ms() + INTERVAL_MS, now;
+	struct pollfd fds[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = ring ? ring_buffer__epoll_fd(ring) : -1, .events = POLLIN },
+	};
 	int err;
 
-	while (!stop) {
-		now = now_ms();
-		if (now >= due) {
-			/* Pins that have gone: the last ensemble was deleted. */
-			if (access(VM_PIN_DIR "/meta", F_OK)) {
-				vm_err("the mesh of this host was removed");
-				return -ENOENT;
-			}
-			err = look(f);
-			if (err)
-				return err;
-			due += INTERVAL_MS;
-			if (due <= now) /* we were stopped: do not catch up */
-				due = now + INTERVAL_MS;
-			continue;
-		}
-		if (ring)
-			err = ring_buffer__poll(ring, due - now);
-		else
-			err = poll(NULL, 0, due - now) < 0 ? -errno : 0;
-		if (f->err)
-			return f->err;
-		if (err < 0 && err != -EINTR)
-			return err;
+	if (poll(fds, 2, timeout_ms) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[0].revents)
+		return 1;
+	if (fds[1].revents) {
+		err = ring_buffer__consume(ring);
+		if (err < 0)
+			return f->err ?: err;
 	}
 	return 0;
 }
 
+static int wait_and_print(struct follower *f, struct ring_buffer *ring, int signals)
+{
+	__u64 due = now_ms() + INTERVAL_MS, now;
+	int err;
+
+	for (;;) {
+		now = now_ms();
+		if (now < due) {
+			err = wait_events(f, ring, signals, due - now);
+			if (err)
+				return err < 0 ? err : 0;
+			continue;
+		}
+		/* Pins that have gone: the last ensemble was deleted. */
+		if (access(VM_PIN_DIR "/meta", F_OK)) {
+			vm_err("the mesh of this host was removed");
+			return -ENOENT;
+		}
+		err = look(f);
+		if (err)
+			return err;
+		due += INTERVAL_MS;
+		if (due <= now) /* we were stopped: do not catch up */
+			due = now + INTERVAL_MS;
+	}
+}
+
+static int signals_open(void)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	return signalfd(-1, &mask, SFD_CLOEXEC);
+}
+
 static int follow(struct follower *f)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
 	struct ring_buffer *ring = NULL;
-	int lock, err;
+	int lock, signals, err;
 
+	signals = signals_open();
+	if (signals < 0) {
+		err = -errno;
+		vm_err("cannot wait for signals: %s", strerror(-err));
+		return err;
+	}
 	lock = events_lock();
 	if (lock < 0)
 		vm_info("somebody else follows the events; showing counters only");
@@ -312,18 +337,17 @@ static int follow(struct follower *f)
 	if (lock >= 0 && !ring)
 		vm_warn("cannot read the events: %s; showing counters only", strerror(errno));
 
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
 	err = vm_views_load(&f->st, f->args->ensemble, true, &f->views, &f->count);
 	f->none = unported(&f->st);
 	if (!err)
-		err = wait_and_print(f, ring);
+		err = wait_and_print(f, ring, signals);
 	if (err == -EPIPE)
 		err = 0;
 	ring_buffer__free(ring);
 	free(f->views);
 	if (lock >= 0)
 		close(lock);
+	close(signals);
 	return err;
 }
 

@@ -37,7 +37,7 @@ static int report(const struct vm_args *args, bool changed, const char *text)
 	return vm_json_print(json, false);
 }
 
-static int add(const struct vm_state *st, __u32 ensemble)
+static int make_entry(const struct vm_state *st, __u32 ensemble)
 {
 	struct vm_ensemble e = { .mtu = VM_MTU_MAX };
 	struct timespec now;
@@ -73,7 +73,7 @@ int vm_cmd_ensemble_add(const struct vm_args *args)
 		return err;
 	exists = !bpf_map_lookup_elem(st.maps.ensembles, &ensemble, &e);
 	if (!exists)
-		err = add(&st, ensemble);
+		err = make_entry(&st, ensemble);
 	if (err)
 		vm_state_undo(&st);
 	vm_state_close(&st);
@@ -93,7 +93,7 @@ static bool is_last(const struct vm_state *st)
 	return bpf_map_get_next_key(st->maps.ensembles, NULL, &key) == -ENOENT;
 }
 
-static int del(struct vm_state *st, __u32 ensemble)
+static int remove_entry(struct vm_state *st, __u32 ensemble)
 {
 	struct vm_ports *ports;
 	struct vm_ensemble e;
@@ -133,7 +133,7 @@ int vm_cmd_ensemble_del(const struct vm_args *args)
 	err = vm_state_change(&st);
 	if (err)
 		return err;
-	err = del(&st, args->ensemble);
+	err = remove_entry(&st, args->ensemble);
 	vm_state_close(&st);
 	if (err)
 		return err;

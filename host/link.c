@@ -121,16 +121,12 @@ static void rta_str(char *to, size_t size, const struct rtattr *rta)
 	to[len] = '\0';
 }
 
-#define for_each_rta(rta, first, len) \
-	for (rta = (first); RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
-
 static void parse_xdp(const struct rtattr *nest, struct vm_link *link)
 {
 	const struct rtattr *rta;
 	int len = RTA_PAYLOAD(nest);
 
-	for_each_rta(rta, (struct rtattr *)RTA_DATA(nest), len)
-	{
+	for (rta = RTA_DATA(nest); RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
 		if (rta->rta_type == IFLA_XDP_PROG_ID)
 			link->xdp_id = rta_u32(rta);
 		else if (rta->rta_type == IFLA_XDP_ATTACHED && RTA_PAYLOAD(rta) >= 1)
@@ -143,8 +139,9 @@ static void parse_info(const struct rtattr *nest, struct vm_link *link)
 	const struct rtattr *rta;
 	int len = RTA_PAYLOAD(nest);
 
-	for_each_rta(rta, (struct rtattr *)RTA_DATA(nest), len) if (rta->rta_type == IFLA_INFO_KIND)
-		rta_str(link->kind, sizeof(link->kind), rta);
+	for (rta = RTA_DATA(nest); RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
+		if (rta->rta_type == IFLA_INFO_KIND)
+			rta_str(link->kind, sizeof(link->kind), rta);
 }
 
 static void parse_stats(const struct rtattr *rta, struct vm_link *link)
@@ -171,8 +168,7 @@ static int parse_link(const struct nlmsghdr *nh, struct vm_link *link)
 	link->ether = ifi->ifi_type == ARPHRD_ETHER;
 	link->loopback = ifi->ifi_flags & IFF_LOOPBACK;
 
-	for_each_rta(rta, IFLA_RTA(ifi), len)
-	{
+	for (rta = IFLA_RTA(ifi); RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
 		switch (rta->rta_type & NLA_TYPE_MASK) {
 		case IFLA_IFNAME:
 			rta_str(link->name, sizeof(link->name), rta);

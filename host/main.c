@@ -105,8 +105,8 @@ static void usage_verb(FILE *to, const struct verb *v)
 _Static_assert(VM_MTU_DEFAULT == 3366, "usage_verb() tells another default MTU");
 
 /* A whole decimal number in [@min, @max]; says what is wrong otherwise. */
-static int number(const char *what, const char *text, unsigned int min, unsigned int max,
-		  unsigned int *value)
+static int parse_number(const char *what, const char *text, unsigned int min, unsigned int max,
+			unsigned int *value)
 {
 	unsigned long n;
 	char *end;
@@ -121,12 +121,13 @@ static int number(const char *what, const char *text, unsigned int min, unsigned
 	return 0;
 }
 
-static int ensemble(const char *text, struct vm_args *args)
+static int parse_ensemble(const char *text, struct vm_args *args)
 {
-	return number("the ensemble", text, VM_ENSEMBLE_MIN, VM_ENSEMBLE_MAX, &args->ensemble);
+	return parse_number("the ensemble", text, VM_ENSEMBLE_MIN, VM_ENSEMBLE_MAX,
+			    &args->ensemble);
 }
 
-static int owner(const char *text, struct vm_args *args)
+static int parse_owner(const char *text, struct vm_args *args)
 {
 	const struct passwd *pw = getpwnam(text);
 	unsigned int uid;
@@ -139,7 +140,7 @@ static int owner(const char *text, struct vm_args *args)
 		vm_err("there is no user \"%s\"", text);
 		return -1;
 	}
-	if (number("a numeric owner", text, 0, (uid_t)-2, &uid))
+	if (parse_number("a numeric owner", text, 0, (uid_t)-2, &uid))
 		return -1;
 	args->owner = uid;
 	return 0;
@@ -163,7 +164,7 @@ static bool is_half_verb(const char *verb)
 	return false;
 }
 
-static int missing(const struct verb *v, unsigned int what)
+static int say_missing(const struct verb *v, unsigned int what)
 {
 	static const struct {
 		unsigned int bit;
@@ -205,19 +206,20 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 			continue;
 		case 'e':
 			opt = OPT_ENSEMBLE;
-			err = ensemble(optarg, args);
+			err = parse_ensemble(optarg, args);
 			break;
 		case 'n':
 			opt = OPT_NODE;
-			err = number("the node", optarg, VM_NODE_MIN, VM_NODE_MAX, &args->node);
+			err = parse_number("the node", optarg, VM_NODE_MIN, VM_NODE_MAX,
+					   &args->node);
 			break;
 		case 'm':
 			opt = OPT_MTU;
-			err = number("the MTU", optarg, VM_MTU_MIN, VM_MTU_MAX, &args->mtu);
+			err = parse_number("the MTU", optarg, VM_MTU_MIN, VM_MTU_MAX, &args->mtu);
 			break;
 		case 'o':
 			opt = OPT_OWNER;
-			err = owner(optarg, args);
+			err = parse_owner(optarg, args);
 			break;
 		case 'f':
 			opt = OPT_FOLLOW;
@@ -239,7 +241,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 	if (optind < argc && v->must & POSITIONAL) {
 		if (v->must & POS_NAME)
 			args->name = argv[optind];
-		else if (ensemble(argv[optind], args))
+		else if (parse_ensemble(argv[optind], args))
 			return 1 + VM_EXIT_USAGE;
 		given |= v->must & POSITIONAL;
 		optind++;
@@ -250,7 +252,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 		return 1 + VM_EXIT_USAGE;
 	}
 	if (v->must & ~given)
-		return 1 + missing(v, v->must & ~given);
+		return 1 + say_missing(v, v->must & ~given);
 	return 0;
 }
 

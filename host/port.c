@@ -45,8 +45,8 @@ static int explain_tap(const char *name, int err)
 	return err;
 }
 
-static int add(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
-	       struct vm_join *join)
+static int make_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
+		     struct vm_join *join)
 {
 	struct vm_link link;
 	int fd, err;
@@ -88,7 +88,7 @@ int vm_cmd_port_add(const struct vm_args *args)
 	ports = vm_ports_load(&st.maps);
 	err = ports ? vm_join_check(&st, ports, args, VM_PORT_OWNED) : -EIO;
 	if (!err)
-		err = add(&st, ports, args, &join);
+		err = make_port(&st, ports, args, &join);
 	free(ports);
 	vm_state_close(&st);
 	if (err == VM_JOIN_SAME)
@@ -99,7 +99,7 @@ int vm_cmd_port_add(const struct vm_args *args)
 	return vm_join_report(args, &join, true, "added");
 }
 
-static int del(struct vm_state *st, struct vm_ports *ports, const char *name)
+static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *name)
 {
 	const struct vm_port_entry *entry;
 	__u32 ifindex;
@@ -144,7 +144,7 @@ int vm_cmd_port_del(const struct vm_args *args)
 	if (err)
 		return err;
 	ports = vm_ports_load(&st.maps);
-	err = ports ? del(&st, ports, args->name) : -EIO;
+	err = ports ? remove_port(&st, ports, args->name) : -EIO;
 	free(ports);
 	vm_state_close(&st);
 	if (err)

@@ -291,10 +291,10 @@ static int explain_load(int err)
 
 static int pin_maps(struct steer_bpf *skel)
 {
-	struct bpf_map *map;
+	struct bpf_map *map = NULL;
 	int err;
 
-	bpf_object__for_each_map (map, skel->obj) {
+	while ((map = bpf_object__next_map(skel->obj, map))) {
 		char path[128];
 
 		/* rodata lives in the programs; meta comes last. */
@@ -351,9 +351,9 @@ static int dup_fd(int fd)
 /* Own fds: the skeleton's go with it. */
 static int adopt(struct vm_state *st, struct steer_bpf *skel)
 {
-	struct bpf_map *map;
+	struct bpf_map *map = NULL;
 
-	bpf_object__for_each_map (map, skel->obj) {
+	while ((map = bpf_object__next_map(skel->obj, map))) {
 		int *fd = vm_maps_fd(&st->maps, bpf_map__name(map));
 
 		if (bpf_map__is_internal(map))

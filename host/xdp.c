@@ -58,10 +58,10 @@ static void prog_text(__u32 id, char *text, size_t size)
 static int reuse_maps(struct steer_bpf *skel, const struct vm_state *st)
 {
 	struct vm_maps maps = st->maps;
-	struct bpf_map *map;
+	struct bpf_map *map = NULL;
 	int err;
 
-	bpf_object__for_each_map (map, skel->obj) {
+	while ((map = bpf_object__next_map(skel->obj, map))) {
 		const int *fd = vm_maps_fd(&maps, bpf_map__name(map));
 
 		if (bpf_map__is_internal(map))
@@ -77,11 +77,11 @@ static int reuse_maps(struct steer_bpf *skel, const struct vm_state *st)
 static struct steer_bpf *open_copy(const struct vm_state *st)
 {
 	struct steer_bpf *skel = steer_bpf__open();
-	struct bpf_program *prog;
+	struct bpf_program *prog = NULL;
 
 	if (!skel)
 		return NULL;
-	bpf_object__for_each_program (prog, skel->obj)
+	while ((prog = bpf_object__next_program(skel->obj, prog)))
 		bpf_program__set_autoload(prog, prog == skel->progs.steer);
 	if (reuse_maps(skel, st)) {
 		steer_bpf__destroy(skel);
@@ -118,7 +118,7 @@ static struct xdp_multiprog *dispatcher_of(__u32 ifindex)
 /* 0; -EOPNOTSUPP when libxdp did without its dispatcher: undone then. */
 static int attach_dispatched(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
 {
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .prog_name = STEER);
+	struct xdp_program_opts opts = { .sz = sizeof(opts), .prog_name = STEER };
 	struct xdp_multiprog *mp;
 	struct xdp_program *prog;
 	struct steer_bpf *skel;
@@ -157,6 +157,12 @@ static int attach_alone(const struct vm_state *st, __u32 ifindex, enum xdp_attac
 		      (mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
 
 	return bpf_xdp_attach(ifindex, st->steer, flags, NULL);
+}
+
+static int attach(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
+{
+	return st->dispatcher ? attach_dispatched(st, ifindex, mode) :
+				attach_alone(st, ifindex, mode);
 }
 
 bool vm_xdp_try_dispatcher(const struct vm_state *st, const struct vm_link *link,
@@ -203,7 +209,6 @@ static int in_the_way(const struct vm_state *st, const struct vm_link *link)
 
 int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct vm_xdp *xdp)
 {
-	int (*attach)(const struct vm_state *, __u32, enum xdp_attach_mode);
 	char why[160];
 	int err;
 
@@ -220,7 +225,6 @@ int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct 
 			return err;
 	}
 
-	attach = st->dispatcher ? attach_dispatched : attach_alone;
 	vm_libprint_reset();
 	err = attach(st, link->ifindex, XDP_MODE_NATIVE);
 	/* What drivers say when they have no native XDP, or not at this MTU. */
@@ -271,7 +275,7 @@ static int detach_dispatched(__u32 ifindex, enum xdp_attach_mode mode)
 int vm_xdp_detach(const struct vm_state *st, __u32 ifindex, const struct vm_xdp *xdp)
 {
 	bool generic = xdp->flags & VM_PORT_GENERIC;
-	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = st->steer);
+	struct bpf_xdp_attach_opts opts = { .sz = sizeof(opts), .old_prog_fd = st->steer };
 	int err;
 
 	if (xdp->flags & VM_PORT_DISPATCHER)
