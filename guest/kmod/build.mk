@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The guest driver. `make modules` builds it for every kernel whose headers are
+# installed, or for the one KDIR= names, into $(O)/guest/kmod/KERNELRELEASE/.
+# kbuild writes where the sources are, so it gets a directory of links to them.
+
+KMOD		:= guest/kmod
+KMOD_SRC	:= $(wildcard $(srctree)/$(KMOD)/*.[ch]) $(srctree)/$(KMOD)/Kbuild
+KMOD_INC	:= include/virtmesh include/uapi/linux
+
+ifdef KDIR
+KMOD_RELEASES	:= $(shell cat $(KDIR)/include/config/kernel.release)
+ifeq ($(KMOD_RELEASES),)
+$(error KDIR=$(KDIR) is not a configured kernel build directory)
+endif
+kmod_kdir	= $(KDIR)
+else
+KMOD_RELEASES	:= $(patsubst /lib/modules/%/build/Makefile,%,$(wildcard /lib/modules/*/build/Makefile))
+kmod_kdir	= /lib/modules/$(1)/build
+endif
+KMODS		:= $(foreach r,$(KMOD_RELEASES),$(O)/$(KMOD)/$(r)/virtmesh_io.ko)
+
+.PHONY: modules
+modules: $(KMODS)
+ifeq ($(KMOD_RELEASES),)
+	@echo 'modules: no kernel headers in /lib/modules/*/build: install some, or give KDIR=' >&2; exit 1
+endif
+
+# mirror DIRECTORY: links to all that kbuild needs, and to nothing that has gone
+define kmod_mirror
+	$(Q)mkdir -p $(1)/include/uapi && find $(1) -maxdepth 1 -type l -delete && \
+		ln -s $(KMOD_SRC) $(1)/ && \
+		ln -sfn $(srctree)/include/virtmesh $(1)/include/virtmesh && \
+		ln -sfn $(srctree)/include/uapi/linux $(1)/include/uapi/linux
+endef
+
+KMOD_W		?= 1
+# kmod_build RELEASE,DIRECTORY,ARGUMENTS. Without our MAKEFLAGS, since kbuild has
+# an O= of its own, which would take ours.
+kmod_build	= env -u MAKEFLAGS -u MFLAGS $(MAKE) $(if $(ARCH),ARCH=$(ARCH)) -C $(call kmod_kdir,$(1)) M=$(2) W=$(KMOD_W) $(if $(filter 1,$(V)),V=1,-s) $(3) modules
+
+define kmod_rules
+$(O)/$(KMOD)/$(1)/virtmesh.ko: $$(KMOD_SRC) $$(wildcard $$(srctree)/include/virtmesh/*.h) \
+		$$(srctree)/include/uapi/linux/virtmesh.h
+	$$(call quiet,KMOD,$$@)
+	$$(call kmod_mirror,$$(@D))
+	$$(Q)$$(call kmod_build,$(1),$$(@D),)
+	$$(Q)touch $$@
+
+$(O)/$(KMOD)/$(1)/virtmesh_io.ko: $$(KMOD_SRC) $$(wildcard $$(srctree)/include/virtmesh/*.h)
+	$$(call quiet,KMOD,$$@)
+	$$(call kmod_mirror,$$(@D)/io)
+	$$(Q)$$(call kmod_build,$(1),$$(@D)/io,VIRTMESH_IO=1)
+	$$(Q)cp $$(@D)/io/virtmesh_io.ko $$@
+endef
+$(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_rules,$(r))))

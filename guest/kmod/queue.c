@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Theory of operation
+ *
+ * The order in which the two rings come and go. Coming up:
+ *
+ *	find_vqs, fill the receive ring, DRIVER_OK, NAPI on, tx.up = true
+ *
+ * The receive ring is full before the device may use it, so that no early
+ * frame is lost; NAPI is scheduled once by hand, because an interrupt between
+ * DRIVER_OK and NAPI was for nothing. Going down is the mirror:
+ *
+ *	tx.up = false, NAPI off, refill off, reset, free what was in the rings
+ *
+ * After the reset the device owns no buffer, and no interrupt comes any more.
+ * A device that was pulled out answers nothing; all of this works on memory.
+ */
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+
+#include "compat.h"
+#include "device.h"
+#include "queue.h"
+
+/* A ring must hold the control reserve and a few frames besides. */
+#define VMESH_RING_MIN 16
+
+int vmesh_queues_init(struct vmesh_dev *d)
+{
+	int err;
+
+	err = vmesh_tx_init(d);
+	if (err)
+		return err;
+	vmesh_rx_init(d);
+	return 0;
+}
+
+void vmesh_queues_exit(struct vmesh_dev *d)
+{
+	vmesh_rx_exit(d);
+	vmesh_tx_exit(d);
+}
+
+int vmesh_queues_up(struct vmesh_dev *d)
+{
+	static const struct vmesh_vq_spec spec[VMESH_VQS] = {
+		{ "rx", vmesh_rx_interrupt },
+		{ "tx", vmesh_tx_interrupt },
+	};
+	struct virtio_device *vdev = d->vdev;
+	struct virtqueue *vqs[VMESH_VQS];
+	int i, err;
+
+	err = vmesh_find_vqs(vdev, vqs, spec);
+	if (err)
+		return err;
+	for (i = 0; i < VMESH_VQS; i++) {
+		if (virtqueue_get_vring_size(vqs[i]) < VMESH_RING_MIN) {
+			dev_err(&vdev->dev, "the %s ring has %u descriptors, less than %u\n",
+				spec[i].name, virtqueue_get_vring_size(vqs[i]), VMESH_RING_MIN);
+			err = -EINVAL;
+			goto err_vqs;
+		}
+	}
+	d->rx.vq = vqs[0];
+	d->tx.vq = vqs[1];
+	d->broken = false;
+
+	err = vmesh_rx_fill(d);
+	if (err)
+		goto err_vqs;
+
+	d->rings = true;
+	virtio_device_ready(vdev);
+	vmesh_tx_enable(d);
+	vmesh_rx_enable(d);
+	return 0;
+
+err_vqs:
+	virtio_reset_device(vdev);
+	vdev->config->del_vqs(vdev);
+	return err;
+}
+
+void vmesh_queues_down(struct vmesh_dev *d)
+{
+	struct virtio_device *vdev = d->vdev;
+
+	if (!d->rings) { /* they did not survive a suspend */
+		virtio_reset_device(vdev);
+		return;
+	}
+	d->rings = false;
+	vmesh_tx_disable(d);
+	vmesh_rx_disable(d);
+	virtio_reset_device(vdev);
+	vmesh_tx_drain(d);
+	vmesh_rx_drain(d);
+	vdev->config->del_vqs(vdev);
+}
+
+int vmesh_queues_resize(struct vmesh_dev *d, u32 rx, u32 tx)
+{
+	int err, err2;
+
+	if (!virtio_has_feature(d->vdev, VIRTIO_F_RING_RESET))
+		return -EOPNOTSUPP;
+	if (rx < VMESH_RING_MIN || tx < VMESH_RING_MIN)
+		return -EINVAL;
+
+	vmesh_tx_disable(d);
+	err = vmesh_resize_vq(d->tx.vq, tx, vmesh_tx_recycle);
+	/* On an error the ring keeps its size, and is empty or broken. */
+	vmesh_tx_enable(d);
+
+	vmesh_rx_disable(d);
+	err2 = vmesh_resize_vq(d->rx.vq, rx, vmesh_rx_recycle);
+	if (vmesh_rx_fill(d))
+		err2 = -ENOMEM; /* the refill work goes on trying */
+	vmesh_rx_enable(d);
+	return err ?: err2;
+}
