@@ -42,11 +42,13 @@ enum vm_target {
  */
 static inline __attribute__((always_inline)) void vm_eth_read(struct vm_eth *eth, const void *data)
 {
-	eth->dst_prefix = bpf_ntohs(*(const __be16 *)data);
-	eth->dst_addr = bpf_ntohl(*(const __be32 *)(data + 2));
-	eth->src_prefix = bpf_ntohs(*(const __be16 *)(data + 6));
-	eth->src_addr = bpf_ntohl(*(const __be32 *)(data + 8));
-	eth->ethertype = bpf_ntohs(*(const __be16 *)(data + 12));
+	const __u8 *p = data;
+
+	eth->dst_prefix = bpf_ntohs(*(const __be16 *)p);
+	eth->dst_addr = bpf_ntohl(*(const __be32 *)(p + 2));
+	eth->src_prefix = bpf_ntohs(*(const __be16 *)(p + 6));
+	eth->src_addr = bpf_ntohl(*(const __be32 *)(p + 8));
+	eth->ethertype = bpf_ntohs(*(const __be16 *)(p + 12));
 }
 
 static inline __attribute__((always_inline)) int vm_eth_is_vlan(const struct vm_eth *eth)

@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/ethtool.h>
-#include <linux/if_ether.h>
 #include <linux/if_link.h>
-#include <linux/if_packet.h>
-#include <linux/if_tun.h>
-#include <linux/rtnetlink.h>
-#include <linux/sockios.h>
-#include <linux/veth.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -28,82 +13,9 @@
 #include "bpf/steer.skel.h"
 #include "testbed.h"
 
-#define WAIT_MS 1000
-
-static int ifreq_ioctl(unsigned long request, struct ifreq *ifr)
+static int prog_fd(const struct bed *bed)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, request, ifr) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-static void ifreq_name(struct ifreq *ifr, const char *name)
-{
-	memset(ifr, 0, sizeof(*ifr));
-	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", name);
-}
-
-int bed_link_up(const char *name, bool up)
-{
-	struct ifreq ifr;
-	int err;
-
-	ifreq_name(&ifr, name);
-	err = ifreq_ioctl(SIOCGIFFLAGS, &ifr);
-	if (err)
-		return err;
-	if (up)
-		ifr.ifr_flags |= IFF_UP;
-	else
-		ifr.ifr_flags &= ~IFF_UP;
-	return ifreq_ioctl(SIOCSIFFLAGS, &ifr);
-}
-
-int bed_link_mtu(const char *name, unsigned int mtu)
-{
-	struct ifreq ifr;
-
-	ifreq_name(&ifr, name);
-	ifr.ifr_mtu = mtu;
-	return ifreq_ioctl(SIOCSIFMTU, &ifr);
-}
-
-static int link_ring(const char *name, unsigned int len)
-{
-	struct ifreq ifr;
-
-	ifreq_name(&ifr, name);
-	ifr.ifr_qlen = len;
-	return ifreq_ioctl(SIOCSIFTXQLEN, &ifr);
-}
-
-/* The host's IPv6 would say hello to its neighbours on each interface that comes up. */
-static int link_quiet(const char *name)
-{
-	char path[64 + IFNAMSIZ];
-	int fd, err = 0;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (write(fd, "1", 1) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-int bed_new_netns(void)
-{
-	if (unshare(CLONE_NEWNET) < 0)
-		return -errno;
-	return bed_link_up("lo", true);
+	return bpf_program__fd(bed->skel->progs.steer);
 }
 
 static int netns_cookie(__u64 *cookie)
@@ -118,191 +30,6 @@ static int netns_cookie(__u64 *cookie)
 		err = -errno;
 	close(fd);
 	return err;
-}
-
-static int tap_open(struct bed_port *port)
-{
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	int sndbuf = INT_MAX, hdr = BED_VNET_HDR, err;
-	struct ifreq ifr;
-
-	if (fd < 0)
-		return -errno;
-	ifreq_name(&ifr, port->name);
-	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETSNDBUF, &sndbuf) < 0 ||
-	    ioctl(fd, TUNSETVNETHDRSZ, &hdr) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	port->fd = fd;
-	return 0;
-}
-
-int bed_tap_persist(struct bed_port *port)
-{
-	return ioctl(port->fd, TUNSETPERSIST, 1) < 0 ? -errno : 0;
-}
-
-union request {
-	struct nlmsghdr nlh;
-	char bytes[512];
-};
-
-/* Returns where the attribute stands, for request_nest_end(). */
-static size_t request_attr(union request *req, unsigned short type, const void *data, size_t len)
-{
-	size_t at = NLMSG_ALIGN(req->nlh.nlmsg_len);
-	struct rtattr rta = { .rta_type = type, .rta_len = RTA_LENGTH(len) };
-
-	memcpy(req->bytes + at, &rta, sizeof(rta));
-	memcpy(req->bytes + at + RTA_LENGTH(0), data, len);
-	req->nlh.nlmsg_len = at + RTA_SPACE(len);
-	return at;
-}
-
-static void request_nest_end(union request *req, size_t at)
-{
-	((struct rtattr *)(req->bytes + at))->rta_len = req->nlh.nlmsg_len - at;
-}
-
-static int request_send(union request *req)
-{
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct {
-		struct nlmsghdr nlh;
-		struct nlmsgerr err;
-		char rest[512];
-	} answer;
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	req->nlh.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	if (send(fd, req, req->nlh.nlmsg_len, 0) < 0 || recv(fd, &answer, sizeof(answer), 0) < 0)
-		err = -errno;
-	else
-		err = answer.nlh.nlmsg_type == NLMSG_ERROR ? answer.err.error : -EPROTO;
-	close(fd);
-	return err;
-}
-
-static void peer_name(char peer[IFNAMSIZ], const char *name)
-{
-	snprintf(peer, IFNAMSIZ, "p%.14s", name);
-}
-
-static int veth_create(const char *name, const char *peer)
-{
-	union request req = {
-		.nlh = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
-			 .nlmsg_type = RTM_NEWLINK,
-			 .nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL },
-	};
-	struct ifinfomsg ifi = { 0 };
-	size_t info, data, peer_info;
-
-	request_attr(&req, IFLA_IFNAME, name, strlen(name) + 1);
-	info = request_attr(&req, IFLA_LINKINFO, "", 0);
-	request_attr(&req, IFLA_INFO_KIND, "veth", 4);
-	data = request_attr(&req, IFLA_INFO_DATA, "", 0);
-	peer_info = request_attr(&req, VETH_INFO_PEER, &ifi, sizeof(ifi));
-	request_attr(&req, IFLA_IFNAME, peer, strlen(peer) + 1);
-	request_nest_end(&req, peer_info);
-	request_nest_end(&req, data);
-	request_nest_end(&req, info);
-	return request_send(&req);
-}
-
-/* Frames redirected to a veth arrive only where its peer runs NAPI: GRO on does that. */
-static int veth_peer_napi(const char *peer)
-{
-	struct {
-		__u32 cmd;
-		__u32 data;
-	} value = { ETHTOOL_SGRO, 1 };
-	struct ifreq ifr;
-
-	ifreq_name(&ifr, peer);
-	ifr.ifr_data = (void *)&value;
-	return ifreq_ioctl(SIOCETHTOOL, &ifr);
-}
-
-static int packet_socket(const char *name, int *fd)
-{
-	struct sockaddr_ll addr = { .sll_family = AF_PACKET,
-				    .sll_protocol = htons(ETH_P_ALL),
-				    .sll_ifindex = if_nametoindex(name) };
-	int one = 1, size = 8 << 20, err;
-
-	*fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (*fd < 0)
-		return -errno;
-	if (setsockopt(*fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
-	    setsockopt(*fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
-	    bind(*fd, (void *)&addr, sizeof(addr)) < 0) {
-		err = -errno;
-		close(*fd);
-		*fd = -1;
-		return err;
-	}
-	return 0;
-}
-
-static int veth_open(struct bed_port *port, __u16 mtu)
-{
-	char peer[IFNAMSIZ];
-	int err;
-
-	peer_name(peer, port->name);
-	err = veth_create(port->name, peer);
-	if (!err)
-		err = link_quiet(peer);
-	if (!err)
-		err = bed_link_mtu(peer, mtu);
-	if (!err)
-		err = veth_peer_napi(peer);
-	if (!err)
-		err = bed_link_up(peer, true);
-	if (!err)
-		err = packet_socket(peer, &port->fd);
-	return err;
-}
-
-int bed_link_add(struct bed_port *port, enum bed_kind kind, const char *name, __u16 mtu,
-		 unsigned int ring)
-{
-	int err;
-
-	memset(port, 0, sizeof(*port));
-	port->fd = -1;
-	port->kind = kind;
-	port->mtu = mtu;
-	snprintf(port->name, sizeof(port->name), "%s", name);
-
-	err = kind == BED_TAP ? tap_open(port) : veth_open(port, mtu);
-	if (!err)
-		err = link_quiet(name);
-	if (!err)
-		err = bed_link_mtu(name, mtu);
-	if (!err && ring)
-		err = link_ring(name, ring);
-	if (!err)
-		err = bed_link_up(name, true);
-	if (err) {
-		bed_port_close(port);
-		return err;
-	}
-	port->ifindex = if_nametoindex(name);
-	return 0;
-}
-
-void bed_port_close(struct bed_port *port)
-{
-	if (port->fd >= 0)
-		close(port->fd);
-	port->fd = -1;
 }
 
 int bed_ensemble_add(struct bed *bed, __u16 ensemble, __u16 mtu, __u32 room)
@@ -331,13 +58,13 @@ static int xdp_attach(struct bed *bed, const struct bed_port *port)
 
 	if (bed->xdp == BED_DETACHED)
 		return 0;
-	return bpf_xdp_attach(port->ifindex, bed->prog, flags, NULL);
+	return bpf_xdp_attach(port->link.ifindex, prog_fd(bed), flags, NULL);
 }
 
 /* Into the ensemble's group map, which is an inner map: get it by its id. */
 static int group_join(struct bed *bed, const struct bed_port *port, __u32 ensemble)
 {
-	struct bpf_devmap_val val = { .ifindex = port->ifindex };
+	struct bpf_devmap_val val = { .ifindex = port->link.ifindex };
 	__u32 id, slot = port->slot;
 	int fd, err;
 
@@ -364,13 +91,13 @@ static int port_publish(struct bed *bed, const struct bed_port *port, __u32 flag
 	struct vm_port value = {
 		.addr = port->addr, .slot = port->slot, .mtu = port->mtu, .flags = flags
 	};
-	struct vm_port_hint hint = { .ifindex = port->ifindex,
+	struct vm_port_hint hint = { .ifindex = port->link.ifindex,
 				     .addr = port->addr,
 				     .slot = port->slot,
 				     .mtu = port->mtu,
 				     .flags = flags };
-	struct bpf_devmap_val tap = { .ifindex = port->ifindex };
-	__u32 ifindex = port->ifindex, slot = port->slot;
+	struct bpf_devmap_val tap = { .ifindex = port->link.ifindex };
+	__u32 ifindex = port->link.ifindex, slot = port->slot;
 	int err;
 
 	err = bpf_map__update_elem(bed->skel->maps.taps, &slot, sizeof(slot), &tap, sizeof(tap), 0);
@@ -386,7 +113,7 @@ static int port_publish(struct bed *bed, const struct bed_port *port, __u32 flag
 
 int bed_port_enter(struct bed *bed, struct bed_port *port, __u16 ensemble, __u16 node)
 {
-	struct vm_dest dest = { .mtu = port->mtu, .ifindex = port->ifindex };
+	struct vm_dest dest = { .mtu = port->mtu, .ifindex = port->link.ifindex };
 	struct vm_node_hint hint = { .mtu = port->mtu };
 	int err;
 
@@ -404,14 +131,16 @@ int bed_port_enter(struct bed *bed, struct bed_port *port, __u16 ensemble, __u16
 	return err ?: port_publish(bed, port, 0);
 }
 
-int bed_port_add(struct bed *bed, struct bed_port *port, enum bed_kind kind, __u16 ensemble,
+int bed_port_add(struct bed *bed, struct bed_port *port, enum link_kind kind, __u16 ensemble,
 		 __u16 node, __u16 mtu)
 {
 	char name[IFNAMSIZ];
 	int err;
 
 	snprintf(name, sizeof(name), "vm%u.%u", ensemble, node);
-	err = bed_link_add(port, kind, name, mtu, bed->ring);
+	memset(port, 0, sizeof(*port));
+	port->mtu = mtu;
+	err = link_add(&port->link, kind, name, mtu, bed->ring);
 	return err ?: bed_port_enter(bed, port, ensemble, node);
 }
 
@@ -422,8 +151,8 @@ int bed_open(struct bed *bed)
 	memset(bed, 0, sizeof(*bed));
 	bed->next_slot = VM_SLOT_FIRST;
 	bed->hints = true;
-	bed->broker.fd = -1;
-	err = bed_new_netns();
+	bed->broker.link.fd = -1;
+	err = link_new_netns();
 	if (err)
 		return err;
 	bed->skel = steer_bpf__open();
@@ -439,18 +168,17 @@ int bed_load(struct bed *bed)
 	err = steer_bpf__load(bed->skel);
 	if (err)
 		return err;
-	bed->prog = bpf_program__fd(bed->skel->progs.steer);
-
 	bed->skel->links.devmap_xmit = bpf_program__attach(bed->skel->progs.devmap_xmit);
 	bed->skel->links.redirect_err = bpf_program__attach(bed->skel->progs.redirect_err);
 	if (!bed->skel->links.devmap_xmit || !bed->skel->links.redirect_err)
 		return -errno;
 
-	err = bed_link_add(&bed->broker, BED_TAP, VM_BROKER_IF, VM_MTU_MAX, 4096);
+	err = link_add(&bed->broker.link, LINK_TAP, VM_BROKER_IF, VM_MTU_MAX, 4096);
 	if (err)
 		return err;
+	bed->broker.mtu = VM_MTU_MAX;
 	bed->broker.slot = VM_SLOT_BROKER;
-	meta.broker_ifindex = bed->broker.ifindex;
+	meta.broker_ifindex = bed->broker.link.ifindex;
 	err = netns_cookie(&meta.netns_cookie);
 	if (!err)
 		err = bpf_map__update_elem(bed->skel->maps.meta, &zero, sizeof(zero), &meta,
@@ -460,7 +188,7 @@ int bed_load(struct bed *bed)
 
 void bed_close(struct bed *bed)
 {
-	bed_port_close(&bed->broker);
+	link_close(&bed->broker.link);
 	steer_bpf__destroy(bed->skel);
 	bed->skel = NULL;
 }
@@ -489,14 +217,72 @@ int bed_counters(const struct bed *bed, __u32 slot, struct vm_counters *sum)
 	return err;
 }
 
-int bed_test_run(struct bed *bed, const struct bed_port *port, const void *frame, size_t len,
-		 void *out, __u32 *verdict)
+static const char *const drop_names[] = {
+	[VM_DROP_RUNT] = "runt",
+	[VM_DROP_OVERSIZE] = "oversize",
+	[VM_DROP_VLAN] = "vlan",
+	[VM_DROP_NO_PORT] = "no_port",
+	[VM_DROP_SPOOF] = "spoof",
+	[VM_DROP_FOREIGN] = "foreign",
+	[VM_DROP_BAD_DEST] = "bad_dest",
+	[VM_DROP_NO_NODE] = "no_node",
+	[VM_DROP_SELF] = "self",
+	[VM_DROP_NOT_CONTROL] = "not_control",
+	[VM_DROP_RATE] = "rate",
+	[VM_DROP_DEST_MTU] = "dest_mtu",
+	[VM_DROP_REDIRECT] = "redirect",
+	[VM_DROP_LOST_FULL] = "lost_full",
+	[VM_DROP_LOST_CLOSED] = "lost_closed",
+	[VM_DROP_LOST_MTU] = "lost_mtu",
+	[VM_DROP_LOST_OTHER] = "lost_other",
+};
+_Static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == VM_DROP_REASONS, "a reason too few");
+
+static int difference(__u32 slot, const char *what, __u64 want, __u64 have)
 {
-	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = port->ifindex };
+	if (want == have)
+		return 0;
+	fprintf(stderr, "# slot %u %s: %llu instead of %llu\n", slot, what, have, want);
+	return 1;
+}
+
+int bed_differences(const struct bed *bed, const struct bed_want *want, size_t n)
+{
+	static const struct vm_counters none;
+	const struct vm_counters *w;
+	struct vm_counters have;
+	int found = 0, i;
+	__u32 slot;
+	size_t j;
+
+	for (slot = 0; slot < VM_PORTS_MAX; slot++) {
+		w = &none;
+		for (j = 0; j < n; j++)
+			if (want[j].slot == slot)
+				w = &want[j].counters;
+		if (bed_counters(bed, slot, &have))
+			return -1;
+		found += difference(slot, "rx_frames", w->rx_frames, have.rx_frames);
+		found += difference(slot, "rx_bytes", w->rx_bytes, have.rx_bytes);
+		found += difference(slot, "tx_frames", w->tx_frames, have.tx_frames);
+		found += difference(slot, "tx_bytes", w->tx_bytes, have.tx_bytes);
+		for (i = 0; i < VM_DROP_REASONS; i++)
+			found += difference(slot, drop_names[i], w->drops[i], have.drops[i]);
+	}
+	return found;
+}
+
+int bed_test_run(struct bed *bed, int ifindex, const void *frame, size_t len, void *out,
+		 __u32 *verdict)
+{
+	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = ifindex };
+
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
 		    .data_size_out = out ? len : 0, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);
-	int err = bpf_prog_test_run_opts(bed->prog, &opts);
+	int err;
+
+	err = bpf_prog_test_run_opts(prog_fd(bed), &opts);
 
 	if (!err && out && opts.data_size_out != len)
 		return -EMSGSIZE;
@@ -504,53 +290,15 @@ int bed_test_run(struct bed *bed, const struct bed_port *port, const void *frame
 	return err;
 }
 
-int bed_live_run(struct bed *bed, const struct bed_port *port, const void *frame, size_t len,
-		 unsigned int repeat)
+int bed_live_run(struct bed *bed, int ifindex, const void *frame, size_t len, unsigned int repeat)
 {
-	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = port->ifindex };
+	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = ifindex };
+
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx), .repeat = repeat,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 
-	return bpf_prog_test_run_opts(bed->prog, &opts);
-}
-
-ssize_t bed_write(const struct bed_port *port, const void *frame, size_t len)
-{
-	char hdr[BED_VNET_HDR] = { 0 };
-	struct iovec iov[] = { { hdr, sizeof(hdr) }, { (void *)frame, len } };
-	ssize_t n;
-
-	if (port->kind == BED_VETH) {
-		n = write(port->fd, frame, len);
-		return n < 0 ? -errno : n;
-	}
-	n = writev(port->fd, iov, 2);
-	return n < 0 ? -errno : n - BED_VNET_HDR;
-}
-
-ssize_t bed_read(const struct bed_port *port, void *frame, size_t room)
-{
-	char hdr[BED_VNET_HDR];
-	struct iovec iov[] = { { hdr, sizeof(hdr) }, { frame, room } };
-	ssize_t n;
-
-	if (port->kind == BED_VETH) {
-		n = read(port->fd, frame, room);
-		return n < 0 ? -errno : n;
-	}
-	n = readv(port->fd, iov, 2);
-	return n < 0 ? -errno : n - BED_VNET_HDR;
-}
-
-ssize_t bed_read_wait(const struct bed_port *port, void *frame, size_t room)
-{
-	struct pollfd pfd = { .fd = port->fd, .events = POLLIN };
-	int n = poll(&pfd, 1, WAIT_MS);
-
-	if (n < 0)
-		return -errno;
-	return n ? bed_read(port, frame, room) : -ETIMEDOUT;
+	return bpf_prog_test_run_opts(prog_fd(bed), &opts);
 }
 
 void bed_frame(void *frame, size_t len, const __u8 dst[VM_MAC_LEN], const __u8 src[VM_MAC_LEN],
