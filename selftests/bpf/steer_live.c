@@ -27,23 +27,24 @@ FIXTURE_VARIANT(live)
 	enum bed_xdp xdp;
 };
 
-/* clang-format off: it takes these for functions */
-FIXTURE_VARIANT_ADD(live, tap_native){
+/* The formatter takes these for functions. */
+/* clang-format off */
+FIXTURE_VARIANT_ADD(live, tap_native) {
 	.kind = LINK_TAP,
 	.xdp = BED_NATIVE,
 };
 
-FIXTURE_VARIANT_ADD(live, tap_generic){
+FIXTURE_VARIANT_ADD(live, tap_generic) {
 	.kind = LINK_TAP,
 	.xdp = BED_GENERIC,
 };
 
-FIXTURE_VARIANT_ADD(live, veth_native){
+FIXTURE_VARIANT_ADD(live, veth_native) {
 	.kind = LINK_VETH,
 	.xdp = BED_NATIVE,
 };
 
-FIXTURE_VARIANT_ADD(live, veth_generic){
+FIXTURE_VARIANT_ADD(live, veth_generic) {
 	.kind = LINK_VETH,
 	.xdp = BED_GENERIC,
 };

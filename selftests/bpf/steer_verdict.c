@@ -142,7 +142,7 @@ TEST_F(steer, found_by_hash)
 #define IP	 0x0800
 #define MAX(mtu) ((mtu) + VM_ETH_HLEN)
 
-/* clang-format off: one line a case where it fits */
+/* clang-format off */
 
 /* To one node. */
 CASE(unicast, NODE1, N(7, 2), N(7, 1), MESH, 64, SENT, NODE2);
@@ -153,7 +153,7 @@ CASE(over_own_mtu, NODE1, N(7, 2), N(7, 1), MESH, MAX(MTU) + 1, VM_DROP_OVERSIZE
 CASE(over_own_small_mtu, NODE4, N(7, 2), N(7, 4), MESH, MAX(MTU_SMALL) + 1, VM_DROP_OVERSIZE, -1);
 CASE(largest_for_small_node, NODE1, N(7, 4), N(7, 1), MESH, MAX(MTU_SMALL), SENT, NODE4);
 CASE(over_mtu_of_small_node, NODE1, N(7, 4), N(7, 1), MESH, MAX(MTU_SMALL) + 1, VM_DROP_DEST_MTU,
-     -1);
+	-1);
 CASE(to_itself, NODE1, N(7, 1), N(7, 1), MESH, 64, VM_DROP_SELF, -1);
 CASE(to_absent_node, NODE1, N(7, 9), N(7, 1), MESH, 64, VM_DROP_NO_NODE, -1);
 CASE(to_last_node_id, NODE1, N(7, 4095), N(7, 1), MESH, 64, VM_DROP_NO_NODE, -1);
@@ -187,11 +187,11 @@ CASE(to_broker_of_other_ensemble, NODE1, N(8, 0), N(7, 1), MESH, 64, VM_DROP_FOR
 
 /* No mesh address. */
 CASE(to_vendor_address, NODE1, MAC(0x5254, 0x0001, 0x0203), N(7, 1), MESH, 64, VM_DROP_BAD_DEST,
-     -1);
+	-1);
 CASE(to_other_prefix, NODE1, MAC(0x024e, 0x0007, 0x0002), N(7, 1), MESH, 64, VM_DROP_BAD_DEST, -1);
 CASE(to_zero, NODE1, MAC(0, 0, 0), N(7, 1), MESH, 64, VM_DROP_BAD_DEST, -1);
 CASE(to_group_of_one_node, NODE1, MAC(0x034d, 0x0007, 0x0002), N(7, 1), MESH, 64, VM_DROP_BAD_DEST,
-     -1);
+	-1);
 
 /* To all others. */
 CASE(group, NODE1, GROUP(7), N(7, 1), MESH, 64, SENT, -1);
