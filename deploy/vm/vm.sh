@@ -15,7 +15,8 @@
 #	vm_event NAME EVENT [SECONDS]
 #				wait for a QMP event since the guest's start or the last wait
 #	vm_alive NAME		is its QEMU running?
-#	vm_console NAME		the file its kernel's console goes to
+#	vm_klog NAME		its kernel log since the last call; all of it is kept in
+#				DIR/NAME/dmesg.log. A dead guest's is its console
 #	vm_stop NAME		pull the plug
 #	vm_stop_all		of every guest
 #
@@ -27,8 +28,8 @@
 # for reading and writing so that no open ever blocks; that is why every read has
 # a deadline and looks whether the guest still lives. One command at a time for
 # each guest (flock): guests run in parallel, commands to one do not. Whoever
-# sources this calls vm_stop_all in its EXIT trap; every QEMU also gets SIGKILL
-# when the process that started it dies.
+# sources this calls vm_stop_all in its EXIT trap, and should run in a process
+# namespace of its own, which takes the guests along however it ends.
 #
 # Functions return 0, the script's own status (vm_exec), or 125 when the guest
 # does not answer, has died or panicked, with a line on stderr.
@@ -58,7 +59,13 @@ vm_alive() {
 	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
 }
 
-vm_console() { echo "$VM_DIR/$1/console.log"; }
+vm_klog() {
+	if vm_alive "$1" && vm_exec "$1" 'dmesg -c' >"$VM_DIR/$1/dmesg.new"; then
+		tee -a "$VM_DIR/$1/dmesg.log" <"$VM_DIR/$1/dmesg.new"
+	else
+		cat "$VM_DIR/$1/console.log"
+	fi
+}
 
 vm_start() {
 	local name=$1 dir=$VM_DIR/$1 cpu console
@@ -80,7 +87,7 @@ vm_start() {
 		console="socket,id=con,path=$dir/console.sock,server=on,wait=off,logfile=$dir/console.log"
 	fi
 	: >"$dir/console.log"
-	setpriv --pdeathsig KILL qemu-system-x86_64 \
+	qemu-system-x86_64 \
 		-name "$name" -nodefaults -no-user-config -display none \
 		-machine "pc,accel=$VM_ACCEL,usb=off,vmport=off,i8042=off" -cpu "$cpu" \
 		-smp "${VM_CPUS:-1}" -m "${VM_MEM:-192}" \
@@ -125,6 +132,12 @@ vm_read_line() {
 	done
 }
 
+# The library's own subshells look at each status themselves.
+vm_lenient() {
+	set +e
+	trap - ERR
+}
+
 vm_now() { date +%s%3N; }
 
 # Any number that no earlier request of this guest had.
@@ -138,12 +151,19 @@ vm_exec() {
 		shift 2
 	fi
 	script=$*
+	if ! vm_alive "$name"; then
+		vm_say "$name: its QEMU does not run: $(tail -n 1 "$VM_DIR/$name/qemu.log" 2>&1)"
+		return $VM_LOST
+	fi
 	(
+		vm_lenient
 		flock 9
 		exec 7<>"$VM_DIR/$name/ctl.in" 8<>"$VM_DIR/$name/ctl.out" || exit $VM_LOST
 		id=$(vm_id)
 		LC_ALL=C
-		printf 'run %s %s %s\n%s' "$id" "$seconds" "${#script}" "$script" >&7
+		# Through cat, which can be stopped when nobody reads the FIFO.
+		printf 'run %s %s %s\n%s' "$id" "$seconds" "${#script}" "$script" |
+			timeout $((seconds + ${VM_GRACE:-5})) cat >&7
 		# The guest ends the script itself; a little more for a guest that boots.
 		end=$(($(vm_now) + (seconds + ${VM_GRACE:-5}) * 1000))
 		# An interrupted request's answer may come first: skip it.
@@ -177,6 +197,7 @@ vm_put() {
 vm_qmp_raw() {
 	local name=$1 id=$3 end=$(($(vm_now) + $4 * 1000))
 	(
+		vm_lenient
 		flock 9
 		exec 7<>"$VM_DIR/$name/qmp.in" 8<>"$VM_DIR/$name/qmp.out" || exit $VM_LOST
 		printf '%s\n' "$2" >&7
@@ -207,6 +228,7 @@ vm_event() {
 	local name=$1 event=$2 end=$(($(vm_now) + ${3:-10} * 1000)) seen=$VM_DIR/$1/seen-$2 have
 	[ -e "$seen" ] || echo 0 >"$seen"
 	(
+		vm_lenient
 		flock 9
 		exec 8<>"$VM_DIR/$name/qmp.out" || exit $VM_LOST
 		while :; do
@@ -224,8 +246,8 @@ vm_event() {
 vm_stop() {
 	local pid
 	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) || return 0
-	kill -9 "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
+	kill -9 "$pid" 2>/dev/null || :
+	wait "$pid" 2>/dev/null || :
 	rm -f "$VM_DIR/$1/pid"
 }
 

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Step one: stock virtio. The entropy device of this VMM, kernel and initramfs
+# works, and the channel that all later tests use does what it says. Whatever
+# fails here is not the mesh's fault.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=../guests.sh
+. "$(dirname "$0")/../guests.sh"
+
+boots() {
+	vm_start a
+	vm_wait a
+	eq "$(vm_exec a 'uname -r')" "$VM_VERSION" "kernel"
+}
+
+exec_output_and_status() {
+	fails 7 vm_exec a 'echo out; echo err >&2; exit 7'
+	eq "$out" $'out\nerr'
+	# Bytes, not lines; and more than a pipe holds.
+	eq "$(vm_exec a 'yes 0123456789 | head -c 300000' | sha256sum)" \
+		"$(yes 0123456789 | head -c 300000 | sha256sum)" "300000 bytes"
+	eq "$(vm_exec a 'printf "done 1 2 3\nno newline"')" $'done 1 2 3\nno newline'
+}
+
+exec_deadline() {
+	fails 137 vm_exec a -t 1 'sleep 60'
+	# The channel goes on.
+	eq "$(vm_exec a 'echo still here')" "still here"
+}
+
+put_is_exact() {
+	vm_put a "$BASH" /tmp/bash
+	eq "$(vm_exec a 'sha256sum </tmp/bash')" "$(sha256sum <"$BASH")"
+}
+
+rng() {
+	vm_exec a 'modprobe virtio-rng'
+	eq "$(vm_exec a 'cat /sys/class/misc/hw_random/rng_current')" virtio_rng.0
+	# Two reads of the device through its ring: all there, and different.
+	out=$(vm_exec a '
+		for i in 1 2; do
+			dd if=/dev/hwrng bs=4096 count=16 iflag=fullblock 2>/dev/null >/tmp/rng$i || exit
+			stat -c %s /tmp/rng$i
+		done
+		cmp -s /tmp/rng1 /tmp/rng2 && echo same
+		gzip -c /tmp/rng1 | wc -c')
+	read -r -d '' a b packed <<<"$out" || :
+	eq "$a $b" "65536 65536"
+	# Random bytes do not compress.
+	[ "$packed" -gt 65000 ] || fail "65536 bytes packed to $packed"
+}
+
+rng_driver_unbinds_and_binds() {
+	vm_exec a '
+		set -e
+		cd /sys/bus/virtio/drivers/virtio_rng
+		dev=$(basename "$(ls -d virtio*)")
+		echo "$dev" >unbind
+		[ ! -e "$dev" ]
+		echo "$dev" >bind
+		dd if=/dev/hwrng bs=512 count=1 iflag=fullblock of=/dev/null'
+}
+
+reset() {
+	id=$(vm_exec a 'cat /proc/sys/kernel/random/boot_id')
+	vm_qmp a system_reset
+	vm_event a RESET
+	vm_wait a
+	[ "$(vm_exec a 'cat /proc/sys/kernel/random/boot_id')" != "$id" ] || fail "same boot"
+}
+
+killed_guest_is_told() {
+	kill -9 "$(cat "$VM_DIR/a/pid")"
+	fails 125 vm_exec a true
+	vm_stop a
+}
+
+guests_init
+run "a stock guest boots and takes commands" boots
+run "a command's output and status come back byte for byte" exec_output_and_status
+run "a command that hangs is ended at its deadline" exec_deadline
+run "a file put into the guest arrives exactly" put_is_exact
+run "stock entropy device: random bytes come through its ring" rng
+run "stock entropy device: unbound and bound again, it works" rng_driver_unbinds_and_binds
+run "system_reset: the guest boots anew and takes commands" reset
+run "a killed guest is told, not waited for" killed_guest_is_told
+finish

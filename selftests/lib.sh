@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# For tests in shell: isolation, TAP, waiting, skipping. A test is:
+#
+#	. "$(dirname "$0")/../lib.sh"
+#	isolate "$@"
+#	setup() { ... }			# optional: a failure fails everything
+#	some_case() { ...; }
+#	run "what happens, then what must hold" some_case [ARG]...
+#	finish
+#
+# A case runs in a subshell under `set -e`: the first command that fails ends it,
+# and where is said. Beware of what -e does not see: `a && b`, `! a`, `local x=$(a)`.
+# What it prints is shown when it fails (VERBOSE=1: always). It may call:
+#
+#	eq GOT WANT [WHAT]	fails unless equal, and shows both
+#	fails STATUS CMD...	fails unless CMD exits with STATUS; output is kept in $out
+#	fail WHY, skip WHY	end the case
+#	wait_until SECONDS CMD...	as often as needed; fails when it never holds
+#
+# After each case the functions named in `after_each` run (a kernel log's scan);
+# one that fails makes the case fail.
+set -u
+
+srctree=${srctree:-$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")}
+O=$(realpath -m "${O:-$srctree/build}")
+export srctree O
+PATH=$O/host:$O/broker:$O/guest/tools:/usr/local/sbin:/usr/sbin:/sbin:$PATH
+
+ksft_skip=4
+after_each=()
+tests_run=0
+tests_failed=0
+
+# isolate "$@": go on in new mount, network and process namespaces, with bpffs,
+# an empty /run, and lo up. Whatever is started in them ends with this script,
+# also when it is killed: the kernel takes down the last process's namespaces, and
+# with them every tap, pin and mount. $tmp is a directory for this run.
+isolate() {
+	if [ -z "${ISOLATED-}" ]; then
+		skip_all_unless_root
+		local tmpdir status
+		tmpdir=$(mktemp -d)
+		# The process namespace's init must not be the one who is interrupted:
+		# this shell waits, and kills all of it at once.
+		ISOLATED=$tmpdir setpriv --pdeathsig KILL unshare --mount --net --pid --fork \
+			--kill-child=KILL --mount-proc "$BASH" "$0" "$@" </dev/null &
+		ns_pid=$!
+		trap 'kill -KILL "$ns_pid" 2>/dev/null; wait "$ns_pid"' INT TERM HUP
+		wait "$ns_pid"
+		status=$?
+		rm -rf "$tmpdir"
+		exit "$status"
+	fi
+	tmp=$ISOLATED
+	# sysfs shows the interfaces of the network namespace it was mounted in.
+	mount -t sysfs sysfs /sys || bail "cannot mount sysfs"
+	mount -t bpf bpf /sys/fs/bpf || bail "cannot mount bpffs"
+	mount -t tmpfs tmpfs /run || bail "cannot mount a tmpfs on /run"
+	ip link set lo up || bail "cannot bring lo up"
+	trap 'cleanup_all' EXIT
+	trap 'exit 130' INT TERM
+	echo "TAP version 13"
+	klog_mark
+}
+
+skip_all_unless_root() {
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+}
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit $ksft_skip
+}
+
+# Not a verdict about what is tested: the ground under the test is missing.
+bail() {
+	echo "Bail out! $*"
+	exit 1
+}
+
+# Commands to run at the end, last one first. Only what the namespaces' end does
+# not undo needs one.
+cleanups=()
+cleanup() { cleanups+=("$*"); }
+cleanup_all() {
+	local i
+	for ((i = ${#cleanups[@]} - 1; i >= 0; i--)); do
+		eval "${cleanups[i]}"
+	done
+	cleanups=()
+}
+
+# Stop the process $1 (a child or not) and wait until it is gone.
+stop_pid() {
+	kill "${2:--TERM}" "$1" 2>/dev/null || return 0
+	wait_until 10 pid_gone "$1"
+}
+pid_gone() {
+	wait "$1" 2>/dev/null
+	! kill -0 "$1" 2>/dev/null
+}
+
+wait_until() {
+	local end=$((${EPOCHREALTIME%[.,]*} + $1)) seconds=$1
+	shift
+	# The only sleep there is, and always under a deadline.
+	until "$@" >/dev/null 2>&1; do
+		if [ "${EPOCHREALTIME%[.,]*}" -gt "$end" ]; then
+			echo "waited $seconds s in vain for: $*"
+			"$@" || :
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+fail() {
+	echo "$*"
+	exit 1
+}
+
+skip() {
+	echo "$*" >"$tmp/skip"
+	exit $ksft_skip
+}
+
+eq() {
+	[ "$1" = "$2" ] || fail "${3:+$3: }got '$1', want '$2'"
+}
+
+# shellcheck disable=SC2034 # for the case to look at
+fails() {
+	local want=$1 got=0
+	shift
+	out=$("$@" 2>&1) || got=$?
+	[ "$got" = "$want" ] || fail "'$*' exited with $got, want $want: $out"
+}
+
+run() {
+	local name=$1 status hook log=$tmp/case.log
+	shift
+	rm -f "$tmp/skip"
+	tests_run=$((tests_run + 1))
+	(
+		set -eE
+		trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND"' ERR
+		"$@"
+	) >"$log" 2>&1
+	status=$?
+	for hook in "${after_each[@]}" klog_check; do
+		"$hook" >>"$log" 2>&1 || { [ $status = $ksft_skip ] || status=1; }
+	done
+	if [ $status != 0 ] && [ $status != $ksft_skip ] || [ -n "${VERBOSE-}" ]; then
+		sed 's/^/# /' "$log"
+	fi
+	case $status in
+	0) echo "ok $tests_run $name" ;;
+	"$ksft_skip") echo "ok $tests_run $name # SKIP $(cat "$tmp/skip" 2>/dev/null)" ;;
+	*)
+		tests_failed=$((tests_failed + 1))
+		echo "not ok $tests_run $name"
+		;;
+	esac
+}
+
+finish() {
+	echo "1..$tests_run"
+	[ "$tests_failed" = 0 ]
+	exit
+}
+
+# The host's kernel log, where it can be read: what came since the last look.
+# By time, since the log is a ring.
+klog_new() {
+	dmesg 2>/dev/null | awk -v seen="$1" '
+		{
+			time = $0
+			sub(/^\[ */, "", time)
+			if (time + 0 > seen)
+				print
+		}
+	'
+}
+klog_mark() {
+	klog_seen=$(dmesg 2>/dev/null | tail -n 1 | sed 's/^\[ *\([0-9.]*\).*/\1/')
+	klog_seen=${klog_seen:-0}
+}
+klog_check() {
+	local new
+	new=$(klog_new "$klog_seen")
+	klog_mark
+	"$srctree/deploy/vm/klog.sh" <<<"$new" || {
+		echo "the host's kernel complained"
+		return 1
+	}
+}
