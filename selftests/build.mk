@@ -7,7 +7,7 @@
 #	make check			all of them, in this order
 #	make check TESTS="bpf host"	some
 #	make check TESTS=host:ports.sh	one test
-COLLECTIONS	:= bpf host broker guest mesh
+COLLECTIONS	:= bpf host broker dispatch guest mesh
 COLLECTIONS	:= $(foreach c,$(COLLECTIONS),$(if $(wildcard $(srctree)/selftests/$(c)/Makefile),$(c)))
 KSFT		:= $(O)/kernel-src/tools/testing/selftests
 KSFT_INSTALL	:= $(O)/kselftest
