@@ -12,5 +12,5 @@ C_FILES		+= $(BROKER_C)
 $(BROKER_OBJS): X_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(BROKER_LIBS))
 
 $(O)/broker/virtmeshd: X_LIBS = $(shell $(PKG_CONFIG) --libs $(BROKER_LIBS))
-$(O)/broker/virtmeshd: $(BROKER_OBJS) $(addprefix $(O)/host/,link.o log.o maps.o tap.o)
+$(O)/broker/virtmeshd: $(BROKER_OBJS) $(HOST_SHARED_OBJS)
 	$(link)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -16,10 +17,13 @@
 #include <virtmesh/ctl.h>
 
 #include "../host/log.h"
+#include "broker.h"
 #include "listen.h"
 
-#define LOCK_TRIES   200
-#define LOCK_WAIT_NS 10000000
+/* For another broker: to be done with its start, to answer, or to be gone. */
+#define WAIT_NS	    (2 * NSEC_PER_SEC)
+#define TRY_WAIT_NS (10 * NSEC_PER_MSEC)
+#define ANSWER_MS   500
 
 static gid_t control_group(void)
 {
@@ -37,8 +41,9 @@ static gid_t control_group(void)
  */
 static int lock_directory(const char *path, gid_t gid)
 {
-	struct timespec wait = { .tv_nsec = LOCK_WAIT_NS };
+	struct timespec wait = { .tv_nsec = TRY_WAIT_NS };
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	__u64 until = clock_mono() + WAIT_NS;
 	const char *dir;
 	int fd, err;
 
@@ -57,8 +62,8 @@ static int lock_directory(const char *path, gid_t gid)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
-		if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK || clock_mono() >= until) {
 			err = -errno;
 			close(fd);
 			return err;
@@ -68,13 +73,49 @@ static int lock_directory(const char *path, gid_t gid)
 	return fd;
 }
 
-/* 0: the name is free now. -EADDRINUSE: somebody answers; -EEXIST: it is no socket. */
-static int clear_name(const struct sockaddr_un *addr, socklen_t len)
+/*
+ * Ask whoever listens at @addr anything. 0: it answered, and *@pid is its;
+ * -ECONNREFUSED: nobody listens; -EAGAIN: somebody does and does not answer, or
+ * went away meanwhile.
+ */
+static int ask(const struct sockaddr_un *addr, socklen_t len, pid_t *pid)
 {
+	struct vm_ctl_msg msg = { .version = VM_CTL_VERSION, .op = VM_CTL_INFO };
+	struct pollfd pfd = { .events = POLLIN };
 	struct ucred peer = { .pid = 0 };
 	socklen_t peer_len = sizeof(peer);
+	int err = -EAGAIN;
+
+	pfd.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (pfd.fd < 0)
+		return -errno;
+	if (connect(pfd.fd, (const struct sockaddr *)addr, len)) {
+		err = -errno;
+		goto close;
+	}
+	getsockopt(pfd.fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len);
+	*pid = peer.pid;
+	if (send(pfd.fd, &msg, sizeof(msg), MSG_NOSIGNAL) == sizeof(msg) &&
+	    poll(&pfd, 1, ANSWER_MS) == 1 && recv(pfd.fd, &msg, sizeof(msg), 0) > 0)
+		err = 0;
+close:
+	close(pfd.fd);
+	return err;
+}
+
+/*
+ * 0: the name is free now. -EADDRINUSE: a broker has it; -EEXIST: it is no socket.
+ * A killed broker's socket takes connections a little longer than the broker
+ * lives, until a worker of the kernel has torn its ring down. So not to be
+ * refused means nothing; an answer does, and so does silence if it lasts.
+ */
+static int clear_name(const struct sockaddr_un *addr, socklen_t len)
+{
+	struct timespec wait = { .tv_nsec = TRY_WAIT_NS };
 	struct stat st;
-	int fd, err;
+	pid_t pid = 0;
+	__u64 until = clock_mono() + WAIT_NS;
+	int err;
 
 	if (lstat(addr->sun_path, &st))
 		return errno == ENOENT ? 0 : -errno;
@@ -82,16 +123,11 @@ static int clear_name(const struct sockaddr_un *addr, socklen_t len)
 		vm_err("event=start error=\"%s exists and is no socket\"", addr->sun_path);
 		return -EEXIST;
 	}
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	err = connect(fd, (const struct sockaddr *)addr, len) ? -errno : 0;
-	if (!err)
-		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len);
-	close(fd);
+	while ((err = ask(addr, len, &pid)) == -EAGAIN && clock_mono() < until)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
 	if (err != -ECONNREFUSED) {
-		vm_err("event=start error=\"another broker answers at %s\" pid=%d", addr->sun_path,
-		       peer.pid);
+		vm_err("event=start error=\"another broker %s at %s\" pid=%d",
+		       err ? "hangs" : "answers", addr->sun_path, pid);
 		return -EADDRINUSE;
 	}
 	vm_info("event=ctl note=\"replacing the socket of a broker that died\" path=%s",

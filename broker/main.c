@@ -123,7 +123,7 @@ static int run(struct broker *b)
 		b->now = clock_mono();
 
 		n = 0;
-		io_uring_for_each_cqe (&b->loop.ring, head, cqe) {
+		io_uring_for_each_cqe(&b->loop.ring, head, cqe) {
 			dispatch(b, cqe);
 			n++;
 		}
