@@ -348,8 +348,12 @@ int BPF_PROG(devmap_xmit, const struct net_device *from, const struct net_device
 	return 0;
 }
 
-/* A group's redirect has no single target, and costs its sender the whole frame. */
-SEC("tp_btf/xdp_redirect_err")
+/*
+ * A group's redirect has no single target, and costs its sender the whole frame.
+ * A raw tracepoint: `target` is a const void * in the kernel, which the verifiers
+ * of 6.1 and 6.12 do not let a tp_btf program have.
+ */
+SEC("raw_tp/xdp_redirect_err")
 int BPF_PROG(redirect_err, const struct net_device *from, const struct bpf_prog *prog,
 	     const struct bpf_dtab_netdev *target, int err, enum bpf_map_type type)
 {
@@ -364,7 +368,7 @@ int BPF_PROG(redirect_err, const struct net_device *from, const struct bpf_prog 
 		if (port)
 			lost(port->slot, BPF_CORE_READ(to, ifindex), lost_reason(err), 1);
 	} else if (type == BPF_MAP_TYPE_DEVMAP_HASH && !target) {
-		lost(sender->slot, from->ifindex, VM_DROP_REDIRECT, 1);
+		lost(sender->slot, BPF_CORE_READ(from, ifindex), VM_DROP_REDIRECT, 1);
 	}
 	return 0;
 }
