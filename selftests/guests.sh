@@ -8,6 +8,19 @@
 # shellcheck source-path=SCRIPTDIR source=../deploy/vm/vm.sh
 . "$srctree/deploy/vm/vm.sh"
 
+# Installed beside the tests, or built by the collection's Makefile.
+traffic_program() {
+	local p
+	for p in "$(dirname "$(realpath "$0")")" "$O"/selftests/{guest,mesh}; do
+		if [ -x "$p/traffic" ]; then
+			echo "$p/traffic"
+			return
+		fi
+	done
+	bail "the traffic program is not built: make -C selftests/guest"
+}
+PATH=$(dirname "$(traffic_program)"):$PATH
+
 # guests_init [WORD]...: words are initramfs.sh's, beyond what is always there.
 guests_init() {
 	local ko words=() version
@@ -18,7 +31,7 @@ guests_init() {
 		[ ! -e "$ko" ] || words+=("$ko")
 	done
 	[ ! -e "$O/guest/tools/mesh.static" ] || words+=("$O/guest/tools/mesh.static:bin/mesh")
-	words+=(virtio_net virtio-rng "$(command -v ethtool)")
+	words+=(virtio_net virtio-rng "$(command -v ethtool)" "$(traffic_program):bin/traffic")
 	# One initramfs for all tests that ask for the same things.
 	VM_INITRAMFS=$O/vm/$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12).gz
 	vm_init "$tmp/vm" "${words[@]}" "$@" || bail "cannot prepare the guests"
@@ -41,4 +54,43 @@ guests_klog() {
 		}
 	done
 	return $bad
+}
+
+# Commands that go on while the test does: in a guest, or on the host for "host".
+#
+#	begin WHERE TAG COMMAND		start a simple command
+#	receive WHERE TAG ARG...	start `traffic recv ARG...`, and wait until it listens
+#	result WHERE TAG [SECONDS]	wait until it has ended: its output, its status
+#	interrupt WHERE TAG [SIGNAL]	send it a signal, default TERM
+at() {
+	if [ "$1" = host ]; then
+		(cd "$tmp" && bash -c "$2")
+	else
+		vm_exec "$1" "cd /tmp; $2"
+	fi
+}
+begin() {
+	at "$1" "rm -f $2.*
+		cat >$2.sh <<-'END'
+			echo \$\$ >$2.pid
+			exec $3
+		END
+		{ sh $2.sh; echo \$? >$2.rc.new; mv $2.rc.new $2.rc; } </dev/null >$2.out 2>$2.err &"
+}
+receive() {
+	local where=$1 tag=$2
+	shift 2
+	begin "$where" "$tag" "traffic recv $*"
+	at "$where" "i=0; until grep -qs ready $tag.err; do
+			[ \$i -lt 500 ] && [ ! -e $tag.rc ] || { cat $tag.err; exit 1; }
+			i=\$((i + 1)); sleep 0.02; done"
+}
+result() {
+	at "$1" "i=0; until [ -e $2.rc ]; do
+			[ \$i -lt $((${3:-25} * 50)) ] || { echo '$2 does not end'; exit 124; }
+			i=\$((i + 1)); sleep 0.02; done
+		cat $2.out; grep -v ready $2.err; exit \$(cat $2.rc)"
+}
+interrupt() {
+	at "$1" "kill -${3:-TERM} \$(cat $2.pid)"
 }
