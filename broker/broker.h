@@ -19,6 +19,7 @@ struct broker {
 		const char *socket;
 		__u32 probe_ms;
 		__u32 dead_ms;
+		bool plain_ring;
 	} opt;
 
 	__u64 id; /* random; guests tell a restarted broker by it */

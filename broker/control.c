@@ -199,7 +199,10 @@ static void on_hello(struct broker *b, struct node *node, const struct wire_fram
 		return;
 	}
 	/* The others first: whom the newcomer finds in its snapshot knows of it already. */
-	mesh_hello(b, node, &frame->hello);
+	if (!mesh_hello(b, node, &frame->hello)) {
+		b->node0.frames_refused++; /* it will ask again, by and by */
+		return;
+	}
 	ens = mesh_ensemble(&b->mesh, vm_addr_ensemble(node->addr));
 	send_welcome(b, node, ens);
 	send_snapshot(b, node, ens);
@@ -249,7 +252,8 @@ void control_frame(struct broker *b, const void *data, size_t len)
 		send_snapshot(b, node, mesh_ensemble(&b->mesh, vm_addr_ensemble(node->addr)));
 		break;
 	case VM_F_BYE:
-		mesh_bye(b, node);
+		if (!mesh_bye(b, node))
+			b->node0.frames_refused++;
 		break;
 	}
 }

@@ -21,7 +21,8 @@
 
 #define ENTRIES 256
 
-SANDBOX_CALLS(loop_calls, { SCMP_SYS(io_uring_enter) }, { SCMP_SYS(io_uring_register) });
+SANDBOX_CALLS(loop_calls, SANDBOX_CALL(io_uring_enter),
+	      SANDBOX_CALL_ARG(io_uring_register, 1, IORING_REGISTER_FILES_UPDATE));
 
 /* Best first. Kernels before 6.1 lack the first set. */
 static const struct {
@@ -48,21 +49,19 @@ static int ring_register(const struct loop *loop, unsigned int op, const void *a
 	return syscall(__NR_io_uring_register, loop->ring.ring_fd, op, arg, n) < 0 ? -errno : 0;
 }
 
-static int make_ring(struct loop *loop, const char **what)
+static int make_ring(struct loop *loop, bool plain, const char **what)
 {
+	size_t n = sizeof(setups) / sizeof(setups[0]);
 	int err = -EINVAL;
 
-	for (size_t i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
+	for (size_t i = plain ? n - 1 : 0; i < n && err == -EINVAL; i++) {
 		struct io_uring_params p = {
 			.flags = setups[i].flags | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
 			.cq_entries = 4 * ENTRIES,
 		};
 
 		err = io_uring_queue_init_params(ENTRIES, &loop->ring, &p);
-		if (err != -EINVAL) {
-			*what = setups[i].what;
-			break;
-		}
+		*what = setups[i].what;
 	}
 	return err;
 }
@@ -83,7 +82,7 @@ static int block_signals(struct loop *loop)
 	return loop->signals < 0 ? -errno : 0;
 }
 
-int loop_init(struct loop *loop, const struct iovec buffers[BUFFERS])
+int loop_init(struct loop *loop, bool plain, const struct iovec buffers[BUFFERS])
 {
 	int no_files[FILES] = { -1 };
 	struct io_uring_probe *probe;
@@ -91,7 +90,7 @@ int loop_init(struct loop *loop, const struct iovec buffers[BUFFERS])
 	int err;
 
 	loop->signals = -1;
-	err = make_ring(loop, &setup);
+	err = make_ring(loop, plain, &setup);
 	if (err) {
 		vm_err("event=start error=\"no io_uring: %s\" hint=\"%s\"", strerror(-err),
 		       err == -EPERM ? "look at sysctl kernel.io_uring_disabled" :
@@ -104,12 +103,13 @@ int loop_init(struct loop *loop, const struct iovec buffers[BUFFERS])
 		goto exit_ring;
 	}
 
-	probe = io_uring_get_probe_ring(&loop->ring);
+	probe = plain ? NULL : io_uring_get_probe_ring(&loop->ring);
 	loop->has_read_multishot = probe && io_uring_opcode_supported(probe, OP_READ_MULTISHOT);
 	io_uring_free_probe(probe);
 	/* Both are an optimisation: a small RLIMIT_MEMLOCK, say, is no reason to stay away. */
-	loop->has_fixed_buffers = !io_uring_register_buffers(&loop->ring, buffers, BUFFERS);
-	loop->has_fixed_files = !io_uring_register_files(&loop->ring, no_files, FILES);
+	loop->has_fixed_buffers = !plain &&
+				  !io_uring_register_buffers(&loop->ring, buffers, BUFFERS);
+	loop->has_fixed_files = !plain && !io_uring_register_files(&loop->ring, no_files, FILES);
 
 	vm_info("event=ring setup=%s read-multishot=%d fixed-buffers=%d fixed-files=%d", setup,
 		loop->has_read_multishot, loop->has_fixed_buffers, loop->has_fixed_files);

@@ -74,11 +74,11 @@ struct loop {
 #define BUFFER_RING 0 /* group of the provided buffers */
 
 /*
- * Make the ring, with what this kernel has of what we like, and block the
- * signals we read. The ring is still disabled: nothing can be submitted.
- * Returns 0 or -errno; says why in the log.
+ * Make the ring, with what this kernel has of what we like (@plain: without, as
+ * if it were the oldest), and block the signals we read. The ring is still
+ * disabled: nothing can be submitted. Returns 0 or -errno; says why in the log.
  */
-int loop_init(struct loop *loop, const struct iovec buffers[BUFFERS]);
+int loop_init(struct loop *loop, bool plain, const struct iovec buffers[BUFFERS]);
 /* From here on the ring takes only the operations this daemon knows. 0 or -errno. */
 int loop_enable(struct loop *loop);
 void loop_exit(struct loop *loop);

@@ -7,6 +7,7 @@
  * node must be probed or a client is slow.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -149,7 +150,7 @@ static int start(struct broker *b)
 	b->started_ns = clock_real();
 	b->now = clock_mono();
 
-	err = loop_init(&b->loop, buffers);
+	err = loop_init(&b->loop, b->opt.plain_ring, buffers);
 	if (err)
 		return err;
 	err = server_init(b, b->opt.socket);
@@ -206,6 +207,7 @@ static void usage(FILE *out)
 		"  --socket PATH       control socket (default %s)\n"
 		"  --probe-ms MS       look for the nodes this often (default %u)\n"
 		"  --dead-ms MS        a node silent this long is down (default %u)\n"
+		"  --plain-ring        use io_uring as on the oldest kernel\n"
 		"  --log-level LEVEL   err, warn, info (default) or debug\n"
 		"  --version           print it\n"
 		"  --help              print this\n",
@@ -227,11 +229,12 @@ static int parse_ms(const char *text, __u32 min, __u32 max, __u32 *ms)
 
 static void parse_options(struct broker *b, int argc, char **argv)
 {
-	enum { SOCKET = 256, PROBE_MS, DEAD_MS, LOG_LEVEL, VERSION, HELP };
+	enum { SOCKET = 256, PROBE_MS, DEAD_MS, PLAIN_RING, LOG_LEVEL, VERSION, HELP };
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, SOCKET },
 		{ "probe-ms", required_argument, NULL, PROBE_MS },
 		{ "dead-ms", required_argument, NULL, DEAD_MS },
+		{ "plain-ring", no_argument, NULL, PLAIN_RING },
 		{ "log-level", required_argument, NULL, LOG_LEVEL },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, HELP },
@@ -259,6 +262,9 @@ static void parse_options(struct broker *b, int argc, char **argv)
 			fprintf(stderr, "virtmeshd: --dead-ms: not %u to %u: %s\n",
 				2 * PROBE_MS_MIN, DEAD_MS_MAX, optarg);
 			exit(EXIT_USAGE);
+		case PLAIN_RING:
+			b->opt.plain_ring = true;
+			break;
 		case LOG_LEVEL:
 			level = vm_log_level_parse(optarg);
 			if (level < 0) {
@@ -290,9 +296,25 @@ static void parse_options(struct broker *b, int argc, char **argv)
 	}
 }
 
+/* A file of ours must not become what somebody takes for stderr. */
+static bool open_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
 	int err;
+
+	if (!open_standard_files())
+		return EXIT_FAILURE;
 
 	parse_options(&broker, argc, argv);
 	if (geteuid()) {

@@ -39,7 +39,13 @@
 #include "sandbox.h"
 #include "wire.h"
 
-SANDBOX_CALLS(mesh_calls, { SCMP_SYS(bpf) });
+SANDBOX_CALLS(mesh_calls, SANDBOX_CALL_ARG(bpf, 0, BPF_MAP_LOOKUP_ELEM),
+	      SANDBOX_CALL_ARG(bpf, 0, BPF_MAP_UPDATE_ELEM),
+	      SANDBOX_CALL_ARG(bpf, 0, BPF_MAP_DELETE_ELEM),
+	      SANDBOX_CALL_ARG(bpf, 0, BPF_MAP_GET_NEXT_KEY));
+
+#define NEWS_BURST    16
+#define NEWS_INTERVAL NSEC_PER_SEC
 
 static const char *const state_names[] = {
 	[VM_NODE_ABSENT] = "absent",
@@ -199,11 +205,29 @@ static void note_heard(struct broker *b, struct node *node)
 	node->heard_real = clock_real();
 }
 
-void mesh_hello(struct broker *b, struct node *node, const struct wire_hello *hello)
+/*
+ * Each epoch is a frame to every node of the ensemble, so a guest that makes
+ * lives and goodbyes as fast as its control rate lets it would have the broker
+ * flood the others. A node may cause NEWS_BURST epochs, then one each
+ * NEWS_INTERVAL; counted as the steering program counts control frames (GCRA).
+ */
+static bool may_tell_news(struct broker *b, struct node *node)
+{
+	__u64 due = node->news_due > b->now ? node->news_due : b->now;
+
+	if (due - b->now > (NEWS_BURST - 1) * NEWS_INTERVAL)
+		return false;
+	node->news_due = due + NEWS_INTERVAL;
+	return true;
+}
+
+bool mesh_hello(struct broker *b, struct node *node, const struct wire_hello *hello)
 {
 	__u16 mtu = hello->mtu < node->mtu ? hello->mtu : node->mtu;
 	struct ensemble *ens = ensemble_of(b, node);
 
+	if ((hello->nonce != node->rec.nonce || !mesh_live(node)) && !may_tell_news(b, node))
+		return false;
 	note_heard(b, node);
 	if (hello->nonce != node->rec.nonce) {
 		node->rec.nonce = hello->nonce;
@@ -232,6 +256,7 @@ void mesh_hello(struct broker *b, struct node *node, const struct wire_hello *he
 		mesh_set_state(b, node, VM_NODE_UP);
 	}
 	mesh_flush(b, ens);
+	return true;
 }
 
 void mesh_heard(struct broker *b, struct node *node)
@@ -259,11 +284,14 @@ void mesh_alive(struct broker *b, struct node *node, const struct wire_alive *al
 	mesh_flush(b, ensemble_of(b, node));
 }
 
-void mesh_bye(struct broker *b, struct node *node)
+bool mesh_bye(struct broker *b, struct node *node)
 {
+	if (!may_tell_news(b, node))
+		return false;
 	note_heard(b, node);
 	mesh_set_state(b, node, VM_NODE_ABSENT);
 	mesh_flush(b, ensemble_of(b, node));
+	return true;
 }
 
 static __u64 silent_at(struct broker *b, const struct node *node)

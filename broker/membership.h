@@ -28,6 +28,7 @@ struct node {
 	__u64 progress; /* from its last ALIVE */
 	__u64 progressed; /* CLOCK_MONOTONIC: when progress moved or nothing waited */
 	__u32 pending;
+	__u64 news_due; /* CLOCK_MONOTONIC: see may_tell_news() */
 };
 
 struct ensemble {
@@ -74,15 +75,16 @@ struct node *mesh_node(struct mesh *mesh, __u32 addr);
 struct ensemble *mesh_ensemble(struct mesh *mesh, __u32 id);
 
 /*
- * A HELLO whose fields make sense. The node is UP afterwards, under the
- * incarnation of its nonce, and everybody else has been told.
+ * A HELLO whose fields make sense. True: the node is UP (or STALLED, if it was),
+ * under the incarnation of its nonce, and everybody else has been told. False:
+ * it makes more news than the others need bear; nothing happened.
  */
-void mesh_hello(struct broker *b, struct node *node, const struct wire_hello *hello);
+bool mesh_hello(struct broker *b, struct node *node, const struct wire_hello *hello);
 /* A frame of @node's present incarnation came. */
 void mesh_heard(struct broker *b, struct node *node);
-/* ... which was ALIVE, or BYE. */
+/* ... which was ALIVE, or BYE. False as above. */
 void mesh_alive(struct broker *b, struct node *node, const struct wire_alive *alive);
-void mesh_bye(struct broker *b, struct node *node);
+bool mesh_bye(struct broker *b, struct node *node);
 
 /* Is @incarnation that of @node's present life, which has not left? */
 bool mesh_current(const struct node *node, __u32 incarnation);

@@ -36,7 +36,7 @@
 #include "sandbox.h"
 #include "state.h"
 
-SANDBOX_CALLS(node0_calls, { SCMP_SYS(write) }, { SCMP_SYS(close) });
+SANDBOX_CALLS(node0_calls, SANDBOX_CALL(write), SANDBOX_CALL(close));
 
 static __u8 rx_memory[NODE0_RX_BUFS * NODE0_RX_BYTES] __attribute__((aligned(4096)));
 static __u8 tx_memory[(NODE0_TX_BUFS + 1) * NODE0_TX_BYTES] __attribute__((aligned(4096)));

@@ -12,7 +12,7 @@
 #include "notify.h"
 #include "sandbox.h"
 
-SANDBOX_CALLS(notify_calls, { SCMP_SYS(sendto) });
+SANDBOX_CALLS(notify_calls, SANDBOX_CALL(sendto));
 
 static int manager = -1;
 

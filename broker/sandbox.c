@@ -33,9 +33,9 @@
 #include "state.h"
 
 /* The C library's own: exit, clocks where there is no vDSO, stderr, locks, stack guards. */
-SANDBOX_CALLS(libc_calls, { SCMP_SYS(exit) }, { SCMP_SYS(exit_group) }, { SCMP_SYS(clock_gettime) },
-	      { SCMP_SYS(restart_syscall) }, { SCMP_SYS(rt_sigreturn) }, { SCMP_SYS(futex) },
-	      { SCMP_SYS(munmap) }, { SCMP_SYS(write) });
+SANDBOX_CALLS(libc_calls, SANDBOX_CALL(exit), SANDBOX_CALL(exit_group), SANDBOX_CALL(clock_gettime),
+	      SANDBOX_CALL(restart_syscall), SANDBOX_CALL(rt_sigreturn), SANDBOX_CALL(futex),
+	      SANDBOX_CALL(munmap), SANDBOX_CALL(write));
 
 static const struct sandbox_calls *const lists[] = {
 	/* keep sorted */
@@ -49,6 +49,20 @@ static int drop_capabilities(void)
 	return capng_apply(CAPNG_SELECT_BOTH) ? -EPERM : 0;
 }
 
+static int allow(scmp_filter_ctx ctx, const struct sandbox_call *call)
+{
+	int err;
+
+	if (call->arg < 0)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 0);
+	else
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 1,
+				       SCMP_CMP64(call->arg, SCMP_CMP_MASKED_EQ, call->mask,
+						  call->value));
+	/* Declared by two files; or a call this architecture has under another name only. */
+	return err == -EEXIST || err == -EDOM ? 0 : err;
+}
+
 static int filter_calls(void)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -57,26 +71,8 @@ static int filter_calls(void)
 	if (!ctx)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < sizeof(lists) / sizeof(lists[0]); i++)
-		for (unsigned int j = 0; !err && j < lists[i]->count; j++) {
-			int nr = lists[i]->call[j].nr;
-
-			switch (nr) {
-			/* Two kinds of call are declared by their number and narrowed here. */
-			case SCMP_SYS(openat):
-				err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
-						       SCMP_A2_32(SCMP_CMP_MASKED_EQ, O_CREAT, 0));
-				break;
-			case SCMP_SYS(socket):
-				err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 1,
-						       SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
-				break;
-			default:
-				err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
-			}
-			/* Declared by two files: fine. */
-			if (err == -EEXIST)
-				err = 0;
-		}
+		for (unsigned int j = 0; !err && j < lists[i]->count; j++)
+			err = allow(ctx, &lists[i]->call[j]);
 	if (!err)
 		err = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -7,7 +7,23 @@
 
 struct sandbox_call {
 	int nr;
+	int arg; /* only if this argument, of those counted from 0, .. -1: always */
+	unsigned int mask;
+	unsigned int value; /* .. has this value in these of its low 32 bits */
 };
+
+#define SANDBOX_CALL(name)               \
+	{                                \
+		SCMP_SYS(name), -1, 0, 0 \
+	}
+#define SANDBOX_CALL_ARG(name, arg, value)             \
+	{                                              \
+		SCMP_SYS(name), arg, 0xffffffff, value \
+	}
+#define SANDBOX_CALL_NOT(name, arg, bits)    \
+	{                                    \
+		SCMP_SYS(name), arg, bits, 0 \
+	}
 
 /* The system calls one file makes after sandbox_enter(); declared at its top. */
 struct sandbox_calls {

@@ -30,8 +30,9 @@
 #include "server.h"
 #include "state.h"
 
-SANDBOX_CALLS(server_calls, { SCMP_SYS(getsockopt) }, { SCMP_SYS(sendto) }, { SCMP_SYS(shutdown) },
-	      { SCMP_SYS(close) }, { SCMP_SYS(unlink) });
+SANDBOX_CALLS(server_calls, SANDBOX_CALL_ARG(getsockopt, 2, SO_PEERCRED), SANDBOX_CALL(sendto),
+	      SANDBOX_CALL(shutdown), SANDBOX_CALL(close), SANDBOX_CALL(unlink),
+	      SANDBOX_CALL(unlinkat));
 
 #define SEND_SECONDS   5
 #define ACCEPT_SECONDS 1 /* after we were out of files or memory */

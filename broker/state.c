@@ -10,24 +10,35 @@
  * its read, and an unknown sender has the ports looked at (control.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <linux/if_tun.h>
 
 #include "../host/log.h"
 #include "../host/tap.h"
 #include "broker.h"
+#include "notify.h"
 #include "sandbox.h"
 #include "state.h"
 
-/* openat, ioctl, socket, getsockopt: vm_maps_open(), vm_tap_open(), if_nametoindex(). */
-SANDBOX_CALLS(state_calls, { SCMP_SYS(bpf) }, { SCMP_SYS(openat) }, { SCMP_SYS(ioctl) },
-	      { SCMP_SYS(socket) }, { SCMP_SYS(getsockopt) }, { SCMP_SYS(close) },
-	      { SCMP_SYS(clock_nanosleep) });
+SANDBOX_CALLS(state_calls,
+	      /* vm_maps_open(): libbpf keeps its fds above 2 */
+	      SANDBOX_CALL_ARG(bpf, 0, BPF_OBJ_GET), SANDBOX_CALL_ARG(bpf, 0, BPF_MAP_LOOKUP_ELEM),
+	      SANDBOX_CALL_ARG(fcntl, 1, F_DUPFD_CLOEXEC), SANDBOX_CALL_ARG(socket, 0, AF_UNIX),
+	      SANDBOX_CALL_ARG(getsockopt, 2, SO_NETNS_COOKIE),
+	      /* vm_tap_open(), if_nametoindex() */
+	      SANDBOX_CALL_NOT(openat, 2, O_CREAT), SANDBOX_CALL_ARG(ioctl, 1, SIOCGIFINDEX),
+	      SANDBOX_CALL_ARG(ioctl, 1, TUNSETIFF), SANDBOX_CALL_ARG(ioctl, 1, TUNSETVNETHDRSZ),
+	      SANDBOX_CALL_ARG(ioctl, 1, TUNSETSNDBUF), SANDBOX_CALL_ARG(ioctl, 1, TUNSETOFFLOAD),
+	      SANDBOX_CALL(close), SANDBOX_CALL(clock_nanosleep));
 
 #define TAP_TRIES   100
 #define TAP_WAIT_MS 10
@@ -71,6 +82,7 @@ static int open_tap(void)
 
 static void drop(struct broker *b)
 {
+	notify("STATUS=waiting for an ensemble\n");
 	if (!b->has_state)
 		return;
 	node0_close(b);
@@ -118,6 +130,7 @@ static int take_over(struct broker *b, struct vm_maps *maps, const struct vm_met
 		drop(b);
 		return err;
 	}
+	notify("STATUS=serving\n");
 	vm_info("event=serving if=%s ifindex=%u ensembles=%u nodes=%u", VM_BROKER_IF,
 		meta->broker_ifindex, b->mesh.nensembles, b->mesh.nnodes);
 	return 0;

@@ -207,6 +207,31 @@ TEST_F(frames, guest_cannot_speak_for_another)
 	EXPECT_EQ(1, info.frames_rx - self->before.frames_rx);
 }
 
+TEST_F(frames, guest_that_makes_lives_without_end_does_not_flood_the_others)
+{
+	struct guest_frame frame;
+	struct vm_ctl_info info;
+	long long start = bed_now_ms();
+	int told = 0;
+	__u32 epoch;
+
+	ASSERT_EQ(0, guest_join(&self->good));
+	epoch = self->good.epoch;
+	for (int i = 0; i < VM_CONTROL_BURST; i++) {
+		self->bad.nonce++;
+		ASSERT_EQ(0, guest_hello(&self->bad));
+	}
+	do {
+		ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	} while (info.frames_rx - self->before.frames_rx < VM_CONTROL_BURST + 1);
+	EXPECT_LE(VM_CONTROL_BURST - 20, info.frames_refused);
+	while (!guest_expect(&self->good, VM_F_MEMBERS, &frame, 0))
+		told++;
+	EXPECT_LE(16, told);
+	EXPECT_GE(17 + (bed_now_ms() - start) / 1000, told);
+	EXPECT_EQ(epoch + told, frame.epoch);
+}
+
 TEST_F(frames, flood_is_held_by_the_port_s_rate_and_others_are_served)
 {
 	struct guest flood[FLOOD_PORTS];

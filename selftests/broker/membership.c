@@ -17,6 +17,7 @@
 /* No probe comes while the test lasts: who is silent is not missed. */
 #define PATIENT "--probe-ms 60000 --dead-ms 600000"
 /* Silence and standstill are seen soon. */
+#define PLAIN " --plain-ring"
 #define HASTY "--probe-ms 50 --dead-ms 250"
 
 static __u32 epoch_of(const struct guest_frame *frame)
@@ -50,9 +51,18 @@ FIXTURE(mesh)
 	int ctl;
 };
 
+FIXTURE_VARIANT(mesh)
+{
+	const char *options;
+};
+
+/* With what this kernel's io_uring has, and with what the oldest one's has. */
+FIXTURE_VARIANT_ADD(mesh, best){ .options = PATIENT };
+FIXTURE_VARIANT_ADD(mesh, plain){ .options = PATIENT PLAIN };
+
 FIXTURE_SETUP(mesh)
 {
-	ASSERT_EQ(0, set_up(&self->a, &self->b, &self->broker, PATIENT));
+	ASSERT_EQ(0, set_up(&self->a, &self->b, &self->broker, variant->options));
 	self->ctl = ctl_connect();
 	ASSERT_LE(0, self->ctl);
 }
@@ -75,9 +85,18 @@ FIXTURE(hasty)
 	int ctl;
 };
 
+FIXTURE_VARIANT(hasty)
+{
+	const char *options;
+};
+
+/* With what this kernel's io_uring has, and with what the oldest one's has. */
+FIXTURE_VARIANT_ADD(hasty, best){ .options = HASTY };
+FIXTURE_VARIANT_ADD(hasty, plain){ .options = HASTY PLAIN };
+
 FIXTURE_SETUP(hasty)
 {
-	ASSERT_EQ(0, set_up(&self->a, &self->b, &self->broker, HASTY));
+	ASSERT_EQ(0, set_up(&self->a, &self->b, &self->broker, variant->options));
 	self->ctl = ctl_connect();
 	ASSERT_LE(0, self->ctl);
 }

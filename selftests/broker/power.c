@@ -85,6 +85,17 @@ TEST_F(power, idle_without_nodes_up_never_wakes)
 	close(fd);
 }
 
+TEST_F(power, idle_on_the_oldest_kernel_s_ring_never_wakes)
+{
+	ASSERT_EQ(0, bed_broker(&self->broker, "--plain-ring"));
+	ASSERT_EQ(0, guest_join(&self->a));
+	ASSERT_EQ(0, guest_send(&self->a, vm_addr(1, 0), VM_F_BYE, NULL, 0));
+	ASSERT_EQ(0, ctl_wait_state(self->a.addr, VM_NODE_ABSENT, &(struct vm_ctl_node){ 0 }));
+	ASSERT_EQ(0, settle(&self->broker));
+	EXPECT_EQ(0, switches_in(&self->broker, IDLE_MS));
+	EXPECT_EQ(true, bed_log_has("setup=none read-multishot=0 fixed-buffers=0"));
+}
+
 TEST_F(power, idle_before_any_state_never_wakes)
 {
 	guest_close(&self->a);
@@ -165,6 +176,20 @@ TEST_F(power, serves_all_it_is_for_without_that_power)
 	}
 	EXPECT_EQ(true, bed_broker_runs(&self->broker));
 	EXPECT_EQ(false, bed_log_has("persist-failed"));
+}
+
+TEST_F(power, closed_standard_files_are_no_trap)
+{
+	int out = dup(STDOUT_FILENO), in = dup(STDIN_FILENO);
+
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+	dup2(out, STDOUT_FILENO);
+	dup2(in, STDIN_FILENO);
+	EXPECT_EQ(0, guest_join(&self->a));
+	close(out);
+	close(in);
 }
 
 TEST_F(power, sigterm_answers_what_was_asked_and_tells_watchers_the_end)
