@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The guest's mesh command; mesh.static is the same for an initramfs without libraries.
-MESH_OBJS	:= $(addprefix $(O)/guest/tools/,device.o info.o main.o peers.o ping.o watch.o)
+MESH_OBJS	:= $(addprefix $(O)/guest/tools/,device.o info.o main.o peers.o \
+			ping.o recv.o send.o watch.o)
 MESH		:= $(O)/guest/tools/mesh
 MESH_STATIC	:= $(O)/guest/tools/mesh.static
 

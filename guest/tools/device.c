@@ -52,7 +52,7 @@ int mesh_open(const char *path)
 	}
 	if (info.abi != VIRTMESH_ABI) {
 		fprintf(stderr, "mesh: %s: the driver has ABI %u, this program %u\n", path,
-			info.abi, VIRTMESH_ABI);
+			info.abi, (unsigned int)VIRTMESH_ABI);
 		close(fd);
 		return -MESH_FAILED;
 	}

@@ -76,7 +76,7 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* Fill @info; with a deadline, not before the node has joined. Returns 0 or a positive errno. */
+/* Fill @info; with a deadline, not before the node has joined. Returns 0 or -errno. */
 static int get_info(int fd, unsigned int wait_s, struct virtmesh_info *info)
 {
 	int64_t end = now_ms() + wait_s * 1000LL, left;
@@ -87,19 +87,19 @@ static int get_info(int fd, unsigned int wait_s, struct virtmesh_info *info)
 		int n;
 
 		if (ioctl(fd, VIRTMESH_IOC_INFO, info))
-			return errno;
+			return -errno;
 		left = end - now_ms();
 		if (!wait_s || info->state == VIRTMESH_LINK_JOINED || left <= 0)
 			return 0;
 		/* Joining brings the first membership; asking for it arms the poll again. */
 		n = mesh_get_peers(fd, &peers, NULL);
 		if (n < 0)
-			return -n;
+			return n;
 		free(peers);
 		if (poll(&p, 1, left < 1000 ? (int)left : 1000) < 0 && errno != EINTR)
-			return errno;
+			return -errno;
 		if (p.revents & POLLHUP)
-			return ENODEV;
+			return -ENODEV;
 	}
 }
 
@@ -114,7 +114,7 @@ int mesh_info(const struct mesh_args *args)
 	err = get_info(fd, args->wait_s, &info);
 	close(fd);
 	if (err)
-		return mesh_fail(err, args->device);
+		return mesh_fail(-err, args->device);
 	if (args->json)
 		print_json(&info, args->device);
 	else

@@ -28,6 +28,11 @@ static const struct verb {
 	{ "peers", mesh_peers, "", false, "", "the nodes of the ensemble and their states" },
 	{ "ping", mesh_ping, "c:s:i:W:q", true, "NODE [-c COUNT] [-s BYTES] [-i MS] [-W MS] [-q]",
 	  "round trips to a node: min/p50/p99/max" },
+	{ "recv", mesh_recv, "C:c:W:", false, "[-C CHANNEL] [-c COUNT] [-W MS]",
+	  "count what `mesh send` sends, until -c have come or none for -W" },
+	{ "send", mesh_send, "C:c:s:i:", true,
+	  "NODE|all [-C CHANNEL] [-c COUNT] [-s BYTES] [-i MS]",
+	  "numbered datagrams to a node, or to all others at once" },
 	{ "watch", mesh_watch, "c:", false, "[-c COUNT]",
 	  "a line for each change of the membership" },
 };
@@ -68,7 +73,7 @@ static int number(const char *what, const char *text, unsigned int min, unsigned
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || n < min || n > max) {
-		fprintf(stderr, "mesh: %s must be a number from %u to %u, not \"%s\"\n", what, min,
+		fprintf(stderr, "mesh: %s takes a number from %u to %u, not \"%s\"\n", what, min,
 			max, text);
 		return -1;
 	}
@@ -101,6 +106,9 @@ static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *
 		case 'q':
 			args->quiet = true;
 			break;
+		case 'C':
+			err = number("-C", optarg, 1, 65535, &args->channel);
+			break;
 		case 'c':
 			err = number("-c", optarg, 0, 1U << 31, &args->count);
 			break;
@@ -129,7 +137,10 @@ static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *
 			usage_verb(stderr, v);
 			return MESH_USAGE;
 		}
-		if (number("the node", argv[optind++], VM_NODE_MIN, VM_NODE_MAX, &args->node))
+		args->all = v->run == mesh_send && !strcmp(argv[optind], "all");
+		if (args->all)
+			optind++;
+		else if (number("the node", argv[optind++], VM_NODE_MIN, VM_NODE_MAX, &args->node))
 			return MESH_USAGE;
 	}
 	if (optind < argc) {
@@ -144,6 +155,7 @@ int main(int argc, char **argv)
 {
 	struct mesh_args args = {
 		.device = MESH_DEVICE,
+		.channel = 1,
 		.size = 56,
 		.interval_ms = 200,
 		.timeout_ms = 1000,
@@ -170,8 +182,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "mesh: there is no \"%s\"; see mesh --help\n", argv[1]);
 		return MESH_USAGE;
 	}
-	if (v->run == mesh_ping)
+	if (v->run == mesh_ping || v->run == mesh_send)
 		args.count = 5;
+	if (v->run == mesh_send)
+		args.interval_ms = 0;
+	if (v->run == mesh_recv)
+		args.timeout_ms = 10000;
 	argv[1] = argv[0]; /* how getopt leads its complaints */
 	status = parse(v, argc - 1, argv + 1, &args);
 	if (status >= 0)

@@ -25,6 +25,8 @@ struct mesh_args {
 	bool json;
 	bool quiet;
 	unsigned int node;
+	bool all; /* send: not to `node`, to all */
+	unsigned int channel;
 	unsigned int count; /* 0: without end */
 	unsigned int size; /* bytes */
 	unsigned int interval_ms;
@@ -35,6 +37,8 @@ struct mesh_args {
 int mesh_info(const struct mesh_args *args);
 int mesh_peers(const struct mesh_args *args);
 int mesh_ping(const struct mesh_args *args);
+int mesh_recv(const struct mesh_args *args);
+int mesh_send(const struct mesh_args *args);
 int mesh_watch(const struct mesh_args *args);
 
 #endif /* VIRTMESH_MESH_H */

@@ -115,7 +115,7 @@ static void summary_text(const struct mesh_args *args, const struct tally *t)
 		       percentile_us(t, 50), percentile_us(t, 99), (double)t->max / 1000);
 }
 
-/* One round trip. 0, or a positive errno that ends the run. */
+/* One round trip. 0, or the -errno that ends the run. */
 static int one(int fd, const struct mesh_args *args, struct tally *t)
 {
 	struct virtmesh_echo echo = {
@@ -131,7 +131,7 @@ static int one(int fd, const struct mesh_args *args, struct tally *t)
 		if (show)
 			printf("node %u: %u bytes, seq %" PRIu64 ", %.1f us\n", args->node,
 			       args->size, t->sent, (double)echo.rtt_ns / 1000);
-		return -keep(t, echo.rtt_ns);
+		return keep(t, echo.rtt_ns);
 	}
 	switch (errno) {
 	case EINTR:
@@ -148,7 +148,7 @@ static int one(int fd, const struct mesh_args *args, struct tally *t)
 		t->unreachable++;
 		break;
 	default:
-		return errno;
+		return -errno;
 	}
 	t->sent++;
 	if (show)
@@ -199,6 +199,6 @@ int mesh_ping(const struct mesh_args *args)
 	}
 	free(t.rtt);
 	if (err)
-		return mesh_fail(err, "ping");
+		return mesh_fail(-err, "ping");
 	return t.sent && t.answered == t.sent ? MESH_OK : MESH_FAILED;
 }
