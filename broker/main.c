@@ -26,10 +26,10 @@
 #include "sandbox.h"
 #include "state.h"
 
-#define PROBE_MS_DEFAULT 1000
-#define DEAD_MS_DEFAULT	 3000
-#define PROBE_MS_MIN	 20
-#define DEAD_MS_MAX	 3600000
+#define PROBE_MS_DEFAULT 1000U
+#define DEAD_MS_DEFAULT	 3000U
+#define PROBE_MS_MIN	 20U
+#define DEAD_MS_MAX	 3600000U
 #define DRAIN_NS	 (2 * NSEC_PER_SEC)
 
 #define EXIT_USAGE 2

@@ -6,7 +6,7 @@
 
 #include "request.h"
 
-_Static_assert(REQUEST_MAX == sizeof(struct vm_ctl_msg) + sizeof(struct vm_ctl_nodes),
+_Static_assert(sizeof(struct vm_ctl_msg) + sizeof(struct vm_ctl_nodes) == REQUEST_MAX,
 	       "REQUEST_MAX is not the longest request");
 
 static int refuse(int err, const char *text, const char **why)

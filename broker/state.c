@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- *	waiting --- resync: maps and vmesh0 are there ---> serving
- *	serving --- resync: no maps, or other ones; vmesh0 lost ---> waiting
+ *	waiting --- resync: maps and vmesh0 are there ---------------> serving
+ *	waiting <-- resync: no maps, or other ones; vmesh0 lost ------ serving
  *
  * The command pokes us with VM_CTL_RESYNC after each change. It is the only way
  * to learn of one, as nothing here polls; except that a vanished vmesh0 ends
