@@ -18,7 +18,7 @@ else
 KMOD_RELEASES	:= $(patsubst /lib/modules/%/build/Makefile,%,$(wildcard /lib/modules/*/build/Makefile))
 kmod_kdir	= /lib/modules/$(1)/build
 endif
-KMODS		:= $(foreach r,$(KMOD_RELEASES),$(O)/$(KMOD)/$(r)/virtmesh_io.ko)
+KMODS		:= $(foreach r,$(KMOD_RELEASES),$(O)/$(KMOD)/$(r)/virtmesh.ko $(O)/$(KMOD)/$(r)/virtmesh_io.ko)
 
 .PHONY: modules
 modules: $(KMODS)

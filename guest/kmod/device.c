@@ -43,7 +43,7 @@ static const unsigned int vmesh_features[] = {
 	VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_RING_RESET,
 };
 
-static void vmesh_release(struct kref *ref)
+static void vmesh_free(struct kref *ref)
 {
 	struct vmesh_dev *d = container_of(ref, struct vmesh_dev, ref);
 
@@ -59,7 +59,7 @@ void vmesh_get(struct vmesh_dev *d)
 
 void vmesh_put(struct vmesh_dev *d)
 {
-	kref_put(&d->ref, vmesh_release);
+	kref_put(&d->ref, vmesh_free);
 }
 
 void vmesh_set_broken(struct vmesh_dev *d, const char *which)

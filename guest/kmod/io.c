@@ -130,7 +130,7 @@ static ssize_t io_write(struct kiocb *iocb, struct iov_iter *from)
 	err = vmesh_tx_wait(&io->dev, skb, iocb->ki_filp->f_flags & O_NONBLOCK);
 	if (err) {
 		kfree_skb(skb);
-		return err == -ENETDOWN && READ_ONCE(io->gone) ? -ENODEV : err;
+		return err;
 	}
 	return len;
 }
@@ -225,6 +225,7 @@ static void io_stop(struct vmesh_dev *d)
 
 	misc_deregister(&io->misc);
 	WRITE_ONCE(io->gone, true);
+	vmesh_tx_close(d);
 	wake_up_interruptible_all(&io->wait);
 }
 

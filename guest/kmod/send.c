@@ -159,7 +159,12 @@ int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags)
 		need += VMESH_TX_RESERVED;
 
 	spin_lock_bh(&tx->lock);
+	if (unlikely(tx->closed && !(flags & VMESH_TX_RESERVE))) {
+		ret = -ENODEV;
+		goto out;
+	}
 	if (unlikely(!tx->up)) {
+		tx->want = true;
 		ret = -ENETDOWN;
 		goto out;
 	}
@@ -224,30 +229,47 @@ bool vmesh_tx_room(struct vmesh_dev *d)
 	if (tx->up) {
 		vmesh_tx_reclaim(d);
 		room = vmesh_tx_has_room(tx);
-		if (!room) {
-			tx->want = true;
+	}
+	if (!room) {
+		tx->want = true;
+		if (tx->up)
 			vmesh_tx_arm(tx);
-		}
 	}
 	spin_unlock_bh(&tx->lock);
 	return room;
 }
 
+long vmesh_tx_sleep(struct vmesh_dev *d, long timeout)
+{
+	return wait_event_interruptible_timeout(
+		d->tx.wait, READ_ONCE(d->tx.closed) || vmesh_tx_room(d), timeout);
+}
+
 int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock)
 {
+	long left;
 	int err;
 
 	for (;;) {
 		err = vmesh_tx(d, skb, 0);
-		if (err != -ENOBUFS)
+		if (err != -ENOBUFS && err != -ENETDOWN)
 			return err;
 		if (nonblock)
 			return -EAGAIN;
-		err = wait_event_interruptible(d->tx.wait,
-					       !READ_ONCE(d->tx.up) || vmesh_tx_room(d));
-		if (err)
-			return err;
+		left = vmesh_tx_sleep(d, MAX_SCHEDULE_TIMEOUT);
+		if (left < 0)
+			return left;
 	}
+}
+
+void vmesh_tx_close(struct vmesh_dev *d)
+{
+	struct vmesh_tx *tx = &d->tx;
+
+	spin_lock_bh(&tx->lock);
+	tx->closed = true;
+	spin_unlock_bh(&tx->lock);
+	wake_up_interruptible_all(&tx->wait);
 }
 
 unsigned int vmesh_tx_pending(struct vmesh_dev *d, u64 *completed)
@@ -327,8 +349,6 @@ void vmesh_tx_disable(struct vmesh_dev *d)
 	spin_lock_bh(&tx->lock);
 	tx->up = false;
 	spin_unlock_bh(&tx->lock);
-	/* Sleepers look at `up` and go. */
-	wake_up_interruptible_all(&tx->wait);
 	napi_disable(&tx->napi);
 }
 

@@ -25,6 +25,7 @@ struct vmesh_tx {
 	struct virtqueue *vq;
 	struct netdev_queue *nq; /* of the interface, or NULL */
 	bool up; /* the ring may be used */
+	bool closed; /* for good: only last words are taken */
 	bool want; /* somebody in `wait` found no room */
 	unsigned int in_flight; /* frames the device has */
 	u64 completed; /* frames it has given back */
@@ -38,13 +39,23 @@ struct vmesh_tx {
  * context but hard interrupt. Returns 0, and has taken @skb; or, with @skb
  * untouched and still the caller's:
  *	-ENOBUFS	no room. tx.nq was stopped (VMESH_TX_STACK), or tx.wait will be woken
- *	-ENETDOWN	the rings are down: going, gone or suspended
+ *	-ENETDOWN	the rings are away for a while; tx.wait will be woken
+ *	-ENODEV		vmesh_tx_close() was called
  *	-EIO, -ENOMEM	the ring would not take it
  */
 int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags);
 
-/* As vmesh_tx(), but waits for room. Process context. Also EAGAIN (@nonblock), ERESTARTSYS. */
+/*
+ * Sleep until there is room or the ring is closed, for at most @timeout jiffies.
+ * Returns what is left of them, 0 when they passed, or -ERESTARTSYS.
+ */
+long vmesh_tx_sleep(struct vmesh_dev *d, long timeout);
+
+/* As vmesh_tx(), but sleeps for room, or says -EAGAIN (@nonblock). Also -ERESTARTSYS. */
 int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock);
+
+/* From now on only VMESH_TX_RESERVE frames are taken, and nobody sleeps. Any context. */
+void vmesh_tx_close(struct vmesh_dev *d);
 
 /* Announce what VMESH_TX_MORE left unannounced, when the last of a batch was dropped. */
 void vmesh_tx_kick(struct vmesh_dev *d);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What ethtool shows of mesh0: -i, -S, -l, -g; and -G where the device can reset a ring. */
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/string.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <virtmesh/version.h>
+
+#include "mesh.h"
+#include "netdev.h"
+#include "queue.h"
+
+static const char vmesh_counter_names[][ETH_GSTRING_LEN] = {
+#define X(name) #name,
+	VMESH_COUNTERS(X)
+#undef X
+};
+static_assert(ARRAY_SIZE(vmesh_counter_names) == VMESH_CNT_MAX);
+
+static void vmesh_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
+{
+	struct virtio_device *vdev = vmesh_of_netdev(netdev)->dev.vdev;
+
+	strscpy(info->driver, KBUILD_MODNAME, sizeof(info->driver));
+	strscpy(info->version, VM_VERSION, sizeof(info->version));
+	strscpy(info->bus_info, virtio_bus_name(vdev), sizeof(info->bus_info));
+}
+
+static int vmesh_get_sset_count(struct net_device *netdev, int sset)
+{
+	return sset == ETH_SS_STATS ? VMESH_CNT_MAX : -EOPNOTSUPP;
+}
+
+static void vmesh_get_strings(struct net_device *netdev, u32 sset, u8 *data)
+{
+	if (sset == ETH_SS_STATS)
+		memcpy(data, vmesh_counter_names, sizeof(vmesh_counter_names));
+}
+
+static void vmesh_get_stats(struct net_device *netdev, struct ethtool_stats *stats, u64 *data)
+{
+	struct vmesh *m = vmesh_of_netdev(netdev);
+	const struct vmesh_counters *c;
+	int cpu, i;
+
+	memset(data, 0, VMESH_CNT_MAX * sizeof(*data));
+	for_each_possible_cpu(cpu)
+	{
+		c = per_cpu_ptr(m->dev.counters, cpu);
+		for (i = 0; i < VMESH_CNT_MAX; i++)
+			data[i] += READ_ONCE(c->v[i]);
+	}
+}
+
+static void vmesh_get_channels(struct net_device *netdev, struct ethtool_channels *ch)
+{
+	ch->max_combined = 1;
+	ch->combined_count = 1;
+}
+
+static void vmesh_get_ringparam(struct net_device *netdev, struct ethtool_ringparam *ring,
+				struct kernel_ethtool_ringparam *kernel_ring,
+				struct netlink_ext_ack *extack)
+{
+	struct vmesh_dev *d = &vmesh_of_netdev(netdev)->dev;
+
+	if (!d->rings)
+		return;
+	ring->rx_max_pending = d->rx.vq->num_max;
+	ring->tx_max_pending = d->tx.vq->num_max;
+	ring->rx_pending = virtqueue_get_vring_size(d->rx.vq);
+	ring->tx_pending = virtqueue_get_vring_size(d->tx.vq);
+}
+
+static int vmesh_set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ring,
+			       struct kernel_ethtool_ringparam *kernel_ring,
+			       struct netlink_ext_ack *extack)
+{
+	struct vmesh_dev *d = &vmesh_of_netdev(netdev)->dev;
+
+	if (!d->rings)
+		return -ENETDOWN;
+	if (ring->rx_mini_pending || ring->rx_jumbo_pending)
+		return -EINVAL;
+	return vmesh_queues_resize(d, ring->rx_pending, ring->tx_pending);
+}
+
+static const struct ethtool_ops vmesh_ethtool_ops = {
+	.get_drvinfo = vmesh_get_drvinfo,
+	.get_link = ethtool_op_get_link,
+	.get_ts_info = ethtool_op_get_ts_info,
+	.get_sset_count = vmesh_get_sset_count,
+	.get_strings = vmesh_get_strings,
+	.get_ethtool_stats = vmesh_get_stats,
+	.get_channels = vmesh_get_channels,
+	.get_ringparam = vmesh_get_ringparam,
+	.set_ringparam = vmesh_set_ringparam,
+};
+
+void vmesh_ethtool_init(struct net_device *netdev)
+{
+	netdev->ethtool_ops = &vmesh_ethtool_ops;
+}
