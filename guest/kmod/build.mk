@@ -54,3 +54,17 @@ $(O)/$(KMOD)/$(1)/virtmesh_io.ko: $$(KMOD_SRC) $$(wildcard $$(srctree)/include/v
 	$$(Q)cp $$(@D)/io/virtmesh_io.ko $$@
 endef
 $(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_rules,$(r))))
+
+# sparse on both modules, for every kernel at hand. Its complaints fail the run.
+define kmod_sparse
+.PHONY: sparse-$(1)
+sparse: sparse-$(1)
+sparse-$(1):
+	$$(call quiet,SPARSE,$(KMOD) $(1))
+	$$(call kmod_mirror,$$(O)/$(KMOD)/$(1)/sparse)
+	$$(call kmod_mirror,$$(O)/$(KMOD)/$(1)/sparse-io)
+	$$(Q){ $$(call kmod_build,$(1),$$(O)/$(KMOD)/$(1)/sparse,C=2) && \
+		$$(call kmod_build,$(1),$$(O)/$(KMOD)/$(1)/sparse-io,C=2 VIRTMESH_IO=1); } 2>&1 | \
+		{ ! grep -v 'Skipping BTF'; }; test "$$$${PIPESTATUS[*]}" = '0 0'
+endef
+$(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_sparse,$(r))))

@@ -103,7 +103,7 @@ static bool vmesh_read_link(struct vmesh_dev *d)
 
 	if (!virtio_has_feature(d->vdev, VIRTIO_NET_F_STATUS))
 		return true;
-	virtio_cread_le(d->vdev, struct virtio_net_config, status, &status);
+	virtio_cread(d->vdev, struct virtio_net_config, status, &status);
 	return status & VIRTIO_NET_S_LINK_UP;
 }
 
@@ -121,7 +121,7 @@ static int vmesh_read_config(struct vmesh_dev *d)
 	d->addr = vm_mac_to_addr(d->mac);
 
 	if (virtio_has_feature(vdev, VIRTIO_NET_F_MTU)) {
-		virtio_cread_le(vdev, struct virtio_net_config, mtu, &mtu);
+		virtio_cread(vdev, struct virtio_net_config, mtu, &mtu);
 		if (mtu < VM_MTU_MIN) {
 			dev_err(&vdev->dev, "the device's MTU of %u is below %u\n", mtu,
 				VM_MTU_MIN);

@@ -11,12 +11,41 @@
 #include "netdev.h"
 #include "queue.h"
 
-static const char vmesh_counter_names[][ETH_GSTRING_LEN] = {
-#define X(name) #name,
-	VMESH_COUNTERS(X)
-#undef X
+static const char vmesh_counter_names[VMESH_CNT_MAX][ETH_GSTRING_LEN] = {
+	[VMESH_CNT_rx_ring_frames] = "rx_ring_frames",
+	[VMESH_CNT_rx_bad_len] = "rx_bad_len",
+	[VMESH_CNT_rx_refill_failed] = "rx_refill_failed",
+	[VMESH_CNT_tx_ring_frames] = "tx_ring_frames",
+	[VMESH_CNT_tx_kicks] = "tx_kicks",
+	[VMESH_CNT_tx_ring_full] = "tx_ring_full",
+	[VMESH_CNT_tx_failed] = "tx_failed",
+	[VMESH_CNT_rx_mesh_frames] = "rx_mesh_frames",
+	[VMESH_CNT_rx_version] = "rx_version",
+	[VMESH_CNT_rx_malformed] = "rx_malformed",
+	[VMESH_CNT_rx_unknown_type] = "rx_unknown_type",
+	[VMESH_CNT_rx_foreign] = "rx_foreign",
+	[VMESH_CNT_rx_forged] = "rx_forged",
+	[VMESH_CNT_rx_stale] = "rx_stale",
+	[VMESH_CNT_rx_not_member] = "rx_not_member",
+	[VMESH_CNT_rx_control_dropped] = "rx_control_dropped",
+	[VMESH_CNT_rx_no_memory] = "rx_no_memory",
+	[VMESH_CNT_hellos_sent] = "hellos_sent",
+	[VMESH_CNT_syncs_sent] = "syncs_sent",
+	[VMESH_CNT_probes] = "probes",
+	[VMESH_CNT_alives_sent] = "alives_sent",
+	[VMESH_CNT_alives_dropped] = "alives_dropped",
+	[VMESH_CNT_snapshots] = "snapshots",
+	[VMESH_CNT_changes] = "changes",
+	[VMESH_CNT_echoes_answered] = "echoes_answered",
+	[VMESH_CNT_echoes_dropped] = "echoes_dropped",
+	[VMESH_CNT_echo_replies] = "echo_replies",
+	[VMESH_CNT_echo_replies_late] = "echo_replies_late",
+	[VMESH_CNT_dgrams_received] = "dgrams_received",
+	[VMESH_CNT_dgrams_no_channel] = "dgrams_no_channel",
+	[VMESH_CNT_dgrams_queue_full] = "dgrams_queue_full",
+	[VMESH_CNT_dgrams_sent] = "dgrams_sent",
+	[VMESH_CNT_tx_refused] = "tx_refused",
 };
-static_assert(ARRAY_SIZE(vmesh_counter_names) == VMESH_CNT_MAX);
 
 static void vmesh_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
 {
@@ -45,8 +74,7 @@ static void vmesh_get_stats(struct net_device *netdev, struct ethtool_stats *sta
 	int cpu, i;
 
 	memset(data, 0, VMESH_CNT_MAX * sizeof(*data));
-	for_each_possible_cpu(cpu)
-	{
+	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(m->dev.counters, cpu);
 		for (i = 0; i < VMESH_CNT_MAX; i++)
 			data[i] += READ_ONCE(c->v[i]);

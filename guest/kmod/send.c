@@ -239,10 +239,14 @@ bool vmesh_tx_room(struct vmesh_dev *d)
 	return room;
 }
 
+static bool vmesh_tx_may_go_on(struct vmesh_dev *d)
+{
+	return READ_ONCE(d->tx.closed) || vmesh_tx_room(d);
+}
+
 long vmesh_tx_sleep(struct vmesh_dev *d, long timeout)
 {
-	return wait_event_interruptible_timeout(
-		d->tx.wait, READ_ONCE(d->tx.closed) || vmesh_tx_room(d), timeout);
+	return wait_event_interruptible_timeout(d->tx.wait, vmesh_tx_may_go_on(d), timeout);
 }
 
 int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock)
