@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-SH_FILES	+= deploy/install-deps.sh $(wildcard $(srctree)/deploy/vm/*.sh) deploy/completion/mesh
+SH_FILES	+= deploy/install-deps.sh deploy/demo.sh $(wildcard $(srctree)/deploy/vm/*.sh) \
+		   deploy/completion/mesh
+
+# Both are given on the command line or in the environment: N=2..6, KEEP=1.
+demo: deps all modules
+	$(Q)O=$(O) N=$(or $(N),3) KEEP=$(or $(KEEP),0) deploy/demo.sh
