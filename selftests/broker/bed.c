@@ -24,6 +24,7 @@
 
 #define NOTIFY_SOCKET "/run/notify.sock"
 #define WORDS	      32
+#define LOG_SHOWN     16384L /* bytes: its end says most */
 
 long long bed_now_ms(void)
 {
@@ -251,6 +252,7 @@ void bed_log_show(void)
 
 	if (!file)
 		return;
+	fseek(file, -LOG_SHOWN, SEEK_END);
 	while (fgets(line, sizeof(line), file))
 		fprintf(stderr, "# %s", line);
 	fclose(file);
