@@ -84,7 +84,7 @@ define link
 	$(Q)$(CC) $(L_ALL) $(X_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(X_LIBS)
 endef
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: deps-check
 deps-check:

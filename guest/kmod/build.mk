@@ -6,7 +6,8 @@
 
 KMOD		:= guest/kmod
 KMOD_SRC	:= $(wildcard $(srctree)/$(KMOD)/*.[ch]) $(srctree)/$(KMOD)/Kbuild
-KMOD_INC	:= include/virtmesh include/uapi/linux
+KMOD_HDR	:= $(addprefix $(srctree)/include/virtmesh/,frame.h types.h version.h)
+KMOD_UAPI	:= $(srctree)/include/uapi/linux/virtmesh.h
 
 ifdef KDIR
 KMOD_RELEASES	:= $(shell cat $(KDIR)/include/config/kernel.release)
@@ -28,10 +29,9 @@ endif
 
 # mirror DIRECTORY: links to all that kbuild needs, and to nothing that has gone
 define kmod_mirror
-	$(Q)mkdir -p $(1)/include/uapi && find $(1) -maxdepth 1 -type l -delete && \
-		ln -s $(KMOD_SRC) $(1)/ && \
-		ln -sfn $(srctree)/include/virtmesh $(1)/include/virtmesh && \
-		ln -sfn $(srctree)/include/uapi/linux $(1)/include/uapi/linux
+	$(Q)mkdir -p $(1)/include/virtmesh $(1)/include/uapi/linux && find $(1) -type l -delete && \
+		ln -s $(KMOD_SRC) $(1)/ && ln -s $(KMOD_HDR) $(1)/include/virtmesh/ && \
+		ln -s $(KMOD_UAPI) $(1)/include/uapi/linux/
 endef
 
 KMOD_W		?= 1
@@ -40,14 +40,13 @@ KMOD_W		?= 1
 kmod_build	= env -u MAKEFLAGS -u MFLAGS $(MAKE) $(if $(ARCH),ARCH=$(ARCH)) -C $(call kmod_kdir,$(1)) M=$(2) W=$(KMOD_W) $(if $(filter 1,$(V)),V=1,-s) $(3) modules
 
 define kmod_rules
-$(O)/$(KMOD)/$(1)/virtmesh.ko: $$(KMOD_SRC) $$(wildcard $$(srctree)/include/virtmesh/*.h) \
-		$$(srctree)/include/uapi/linux/virtmesh.h
+$(O)/$(KMOD)/$(1)/virtmesh.ko: $$(KMOD_SRC) $$(KMOD_HDR) $$(KMOD_UAPI)
 	$$(call quiet,KMOD,$$@)
 	$$(call kmod_mirror,$$(@D))
 	$$(Q)$$(call kmod_build,$(1),$$(@D),)
 	$$(Q)touch $$@
 
-$(O)/$(KMOD)/$(1)/virtmesh_io.ko: $$(KMOD_SRC) $$(wildcard $$(srctree)/include/virtmesh/*.h)
+$(O)/$(KMOD)/$(1)/virtmesh_io.ko: $$(KMOD_SRC) $$(KMOD_HDR)
 	$$(call quiet,KMOD,$$@)
 	$$(call kmod_mirror,$$(@D)/io)
 	$$(Q)$$(call kmod_build,$(1),$$(@D)/io,VIRTMESH_IO=1)
@@ -68,3 +67,32 @@ sparse-$(1):
 		{ ! grep -v 'Skipping BTF'; }; test "$$$${PIPESTATUS[*]}" = '0 0'
 endef
 $(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_sparse,$(r))))
+
+# The sources for dkms, with the headers they need, and what binds the devices.
+# virtmesh_io is for tests and stays here.
+SH_FILES	+= deploy/virtmesh-bind
+KMOD_VERSION	:= $(shell sed -n 's/.*VM_VERSION "\(.*\)".*/\1/p' $(srctree)/include/virtmesh/version.h)
+KMOD_DKMS	:= $(SRCDIR)/virtmesh-$(KMOD_VERSION)
+LINKDIR		?= /lib/systemd/network
+
+INSTALL		+= install-kmod
+install:: install-kmod
+.PHONY: install-kmod
+install-kmod:
+	$(call quiet,INSTALL,$(DESTDIR)$(KMOD_DKMS))
+	$(Q)install -d $(DESTDIR)$(KMOD_DKMS)/include/virtmesh $(DESTDIR)$(KMOD_DKMS)/include/uapi/linux
+	$(Q)install -m 644 $(filter-out %/io.c,$(KMOD_SRC)) $(DESTDIR)$(KMOD_DKMS)
+	$(Q)install -m 644 $(KMOD_HDR) $(DESTDIR)$(KMOD_DKMS)/include/virtmesh
+	$(Q)install -m 644 $(KMOD_UAPI) $(DESTDIR)$(KMOD_DKMS)/include/uapi/linux
+	$(Q)sed 's|@VERSION@|$(KMOD_VERSION)|' $(srctree)/deploy/dkms/dkms.conf >$(DESTDIR)$(KMOD_DKMS)/dkms.conf
+	$(Q)install -D -m 755 $(srctree)/deploy/virtmesh-bind $(DESTDIR)$(SBINDIR)/virtmesh-bind
+	$(Q)install -d $(DESTDIR)$(UDEVDIR)
+	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' $(srctree)/deploy/udev/90-virtmesh.rules >$(DESTDIR)$(UDEVDIR)/90-virtmesh.rules
+	$(Q)install -D -m 644 $(srctree)/deploy/udev/70-virtmesh.link $(DESTDIR)$(LINKDIR)/70-virtmesh.link
+	$(Q)install -D -m 644 $(srctree)/deploy/modprobe.d/virtmesh.conf $(DESTDIR)$(MODPROBEDIR)/virtmesh.conf
+	@[ -n '$(DESTDIR)' ] || echo '  the guest driver: dkms install virtmesh/$(KMOD_VERSION)'
+
+uninstall::
+	$(Q)rm -rf $(DESTDIR)$(KMOD_DKMS)
+	$(Q)rm -f $(DESTDIR)$(SBINDIR)/virtmesh-bind $(DESTDIR)$(UDEVDIR)/90-virtmesh.rules \
+		$(DESTDIR)$(LINKDIR)/70-virtmesh.link $(DESTDIR)$(MODPROBEDIR)/virtmesh.conf

@@ -38,6 +38,20 @@ static int vmesh_claim(struct device *dev)
 	return err ?: device_driver_attach(&vmesh_virtio_driver.driver, dev);
 }
 
+static const char *vmesh_claim_error(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "another driver has it";
+	case -ENXIO:
+		return "it is no network device with the MAC address of a mesh node";
+	case -EOPNOTSUPP:
+		return "a legacy device; the host must offer virtio 1 (disable-legacy=on)";
+	default:
+		return "it could not be set up";
+	}
+}
+
 /*
  * 0; ENODEV: no virtio device of this name; EBUSY: a driver has it; ENXIO: not
  * a device of the mesh; EOPNOTSUPP: it is, but legacy; or the probe's error.
@@ -57,7 +71,8 @@ static ssize_t claim_store(struct device_driver *drv, const char *buf, size_t co
 
 	err = vmesh_claim(dev);
 	if (err)
-		dev_notice(dev, "not claimed by %s: %d\n", drv->name, err);
+		dev_notice(dev, "not claimed by %s: %s (%d)\n", drv->name, vmesh_claim_error(err),
+			   err);
 	put_device(dev);
 	return err ?: count;
 }
@@ -77,7 +92,8 @@ static int vmesh_claim_one(struct device *dev, void *unused)
 	int err = vmesh_claim(dev);
 
 	if (err && err != -EBUSY && err != -ENXIO)
-		dev_err(dev, "a mesh device, but not claimed: %d\n", err);
+		dev_err(dev, "a device of the mesh, but not claimed: %s (%d)\n",
+			vmesh_claim_error(err), err);
 	return 0;
 }
 
