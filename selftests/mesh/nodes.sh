@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# For the mesh level (source lib.sh and guests.sh first): guests on ports of real
+# steering, with the real broker, and what the host counts for them.
+# shellcheck disable=SC2154 # tmp and srctree are lib.sh's
+# shellcheck source=../../deploy/vm/mesh.sh
+. "$srctree/deploy/vm/mesh.sh"
+
+# mesh_up N ENSEMBLE...: the ensembles, the broker, and guests n1..nN as nodes
+# 1..N of the first one, all joined. broker_args are virtmeshd's.
+broker_args=()
+mesh_up() {
+	local n=$1 i e
+	shift
+	guests_init
+	for e in "$@"; do
+		virtmesh ensemble add "$e" >/dev/null || bail "virtmesh ensemble add $e"
+	done
+	mesh_broker_start "${broker_args[@]}" || bail "the broker does not start"
+	echo "$mesh_broker_pid" >"$tmp/broker.pid"
+	for ((i = 1; i <= n; i++)); do
+		mesh_node "n$i" "$1" "$i" || bail "n$i does not start"
+	done
+	for ((i = 1; i <= n; i++)); do
+		vm_wait "n$i" || bail "n$i does not boot"
+		mesh_load "n$i" || bail "n$i does not join"
+		# The stack says nothing by itself: every frame is one of a test's.
+		vm_exec "n$i" 'echo 1 >/proc/sys/net/ipv6/conf/mesh0/disable_ipv6
+			ip link set mesh0 up' || bail "mesh0 of n$i"
+	done
+	for ((i = 1; i <= n; i++)); do
+		wait_until 10 peers_up "n$i" "$n" || bail "n$i does not see $n nodes up"
+	done
+}
+
+# peers_up GUEST N: it sees so many nodes up
+peers_up() { [ "$(vm_exec "$1" 'mesh peers' | grep -c ' UP ')" = "$2" ]; }
+
+# json FILTER: a Python expression over d, the JSON on stdin
+json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+
+# info GUEST KEY; peer GUEST NODE KEY: what its driver says
+info() { vm_exec "$1" 'mesh info --json; true' | json "d['$2']"; }
+peer() { vm_exec "$1" 'mesh peers --json; true' | json "[p['$3'] for p in d['peers'] if p['node'] == $2][0]"; }
+# node ENSEMBLE NODE KEY: what the broker says
+node() { virtmesh nodes --json | json "[n['$3'] for n in d if (n['ensemble'], n['node']) == ($1, $2)][0]"; }
+
+is() { # is WANT CMD...: for wait_until
+	local want=$1
+	shift
+	[ "$("$@")" = "$want" ]
+}
+
+# port PORT KEY; drops PORT REASON; lost PORT: the host's counters
+port() { virtmesh show --json | json "[p['$2'] for p in d['ports'] if p['port'] == '$1'][0]"; }
+drops() { virtmesh drops --json | json "[p['drops']['$2'] for p in d if p['port'] == '$1'][0]"; }
+lost() { virtmesh drops --json | json "sum(v for p in d if p['port'] == '$1' for k, v in p['drops'].items() if k.startswith('lost-'))"; }
+# counter GUEST NAME: of ethtool -S
+counter() { vm_exec "$1" "ethtool -S mesh0" | sed -n "s/^ *$2: //p"; }
+
+# all_drops: every counter of the guests' ports that is not 0, in one line. (The
+# taps of a test lose the broker's probes whenever nobody holds them.)
+all_drops() {
+	virtmesh drops --json | json "' '.join(f\"{p['port']}:{k}={v}\" for p in d if p['port'][0] != 't' for k, v in p['drops'].items() if v)"
+}
+
+mac() { printf '02:4d:%02x:%02x:%02x:%02x' $(($1 >> 8)) $(($1 & 255)) $(($2 >> 8)) $(($2 & 255)); }
+group() { printf '03:4d:%02x:%02x:ff:ff' $(($1 >> 8)) $(($1 & 255)); }
+
+# received SEED: of a `traffic recv` report: how many came, how many of them new,
+# and how many out of order; and the whole report's trouble
+received() { sed -n "s/^seed=$1 received=\([0-9]*\) distinct=\([0-9]*\) .*reordered=\([0-9]*\).*/\1 \2 \3/p"; }
