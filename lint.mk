@@ -9,12 +9,13 @@ CHECKPATCH	:= $(O)/kernel-src/scripts/checkpatch.pl
 #   ARRAY_SIZE, BIT_MACRO, ..: no kernel macros in user space and BPF
 #   COMPLEX_MACRO, SPACING: misread the harness's FIXTURE macros; clang-format keeps the blanks
 #   CONST_STRUCT: needs the whole kernel tree
+#   EMBEDDED_FUNCTION_NAME: takes a word of a sentence for one
 #   FILE_PATH_CHANGES, COMMIT_MESSAGE: this is a tree, not a patch
 #   LINUX_VERSION_CODE: compat.h is one file for several kernels
 #   NEW_TYPEDEFS: vmlinux_subset.h
 #   SPLIT_STRING, LONG_LINE_*: clang-format keeps the width
 #   VOLATILE: BPF's rodata is const volatile
-CHECKPATCH_OFF	:= ARRAY_SIZE BIT_MACRO COMMIT_MESSAGE COMPLEX_MACRO CONST_STRUCT FILE_PATH_CHANGES LINUX_VERSION_CODE \
+CHECKPATCH_OFF	:= ARRAY_SIZE BIT_MACRO COMMIT_MESSAGE COMPLEX_MACRO CONST_STRUCT EMBEDDED_FUNCTION_NAME FILE_PATH_CHANGES LINUX_VERSION_CODE \
 		   LONG_LINE_COMMENT LONG_LINE_STRING NEW_TYPEDEFS PREFER_DEFINED_ATTRIBUTE_MACRO \
 		   PREFER_KERNEL_TYPES SPACING SPLIT_STRING VOLATILE
 checkpatch	= $(CHECKPATCH) --no-tree --no-summary --terse --quiet --max-line-length=100 \

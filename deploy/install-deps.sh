@@ -123,7 +123,7 @@ available() {
 
 install() {
 	if [ $pm = apt ]; then
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q -o Acquire::Retries=3 --no-install-recommends "$@"
 	else
 		dnf install -y -q "$@"
 	fi
@@ -146,7 +146,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	if [ $pm = apt ]; then
-		apt-get update -q >"$log" 2>&1 ||
+		apt-get update -q -o Acquire::Retries=3 >"$log" 2>&1 ||
 			die "apt-get update failed: $(tail -n 1 "$log")"
 	fi
 	for i in "${!missing[@]}"; do

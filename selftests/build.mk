@@ -18,7 +18,7 @@ SH_FILES	+= selftests/run.sh $(wildcard selftests/*.sh selftests/*/*.sh)
 KSFT_ENV	= srctree=$(srctree) O=$(O) KSFT=$(KSFT)
 
 .PHONY: kselftest-install
-kselftest-install: deps all
+kselftest-install: deps all modules guest-kernel
 	$(call quiet,KSFT,$(KSFT_INSTALL))
 	$(Q)rm -rf $(KSFT_INSTALL) && mkdir -p $(KSFT_INSTALL)
 	$(Q)cp -r $(KSFT)/kselftest $(KSFT)/run_kselftest.sh $(KSFT_INSTALL)

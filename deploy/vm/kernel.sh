@@ -73,10 +73,10 @@ complete() {
 download() {
 	local dir=$1
 	if command -v apt-get >/dev/null; then
-		(cd "$dir" && apt-get download -q "linux-image-$version") >&2 || return
+		(cd "$dir" && apt-get download -q -o Acquire::Retries=3 "linux-image-$version") >&2 || return
 		# Ubuntu keeps the modules in a package of their own.
 		if apt-cache show "linux-modules-$version" >/dev/null 2>&1; then
-			(cd "$dir" && apt-get download -q "linux-modules-$version") >&2 || return
+			(cd "$dir" && apt-get download -q -o Acquire::Retries=3 "linux-modules-$version") >&2 || return
 		fi
 	elif command -v dnf >/dev/null; then
 		dnf -q download --destdir "$dir" "kernel-core-$version" \
