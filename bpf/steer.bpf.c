@@ -228,27 +228,39 @@ static __always_inline int is_spoofed(const struct vm_eth *eth, const struct vm_
 	return !(port->flags & VM_PORT_BROKER) || vm_addr_node(eth->src_addr) != VM_NODE_BROKER;
 }
 
+static __always_inline int count_rx(__u32 slot, __u64 len)
+{
+	struct vm_counters *count = counters_of(slot);
+
+	if (!count)
+		return 0;
+	count->rx_frames++;
+	count->rx_bytes += len;
+	return 1;
+}
+
+/* A frame that came in by no port. */
+static __noinline int drop_stranger(struct xdp_md *ctx)
+{
+	count_rx(VM_SLOT_NONE, ctx->data_end - ctx->data);
+	return drop(ctx, VM_SLOT_NONE, VM_DROP_NO_PORT);
+}
+
 SEC("xdp")
 int steer(struct xdp_md *ctx)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	void *data = (void *)(long)ctx->data;
 	__u64 len = data_end - data;
-	struct vm_counters *count;
 	struct vm_port_hint port;
 	struct vm_eth eth;
 	__u32 slot;
-	int known;
 
-	known = port_find(ctx->ingress_ifindex, &port);
-	slot = known ? port.slot : VM_SLOT_NONE;
-	count = counters_of(slot);
-	if (!count) /* a slot out of range: whoever wrote it is not the command */
+	if (!port_find(ctx->ingress_ifindex, &port))
+		return drop_stranger(ctx);
+	slot = port.slot;
+	if (!count_rx(slot, len)) /* out of range: whoever wrote it is not the command */
 		return XDP_ABORTED;
-	count->rx_frames++;
-	count->rx_bytes += len;
-	if (!known)
-		return drop(ctx, slot, VM_DROP_NO_PORT);
 
 	if (data + VM_ETH_HLEN > data_end)
 		return drop(ctx, slot, VM_DROP_RUNT);

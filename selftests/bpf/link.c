@@ -76,8 +76,7 @@ int link_set_ring(const char *name, unsigned int len)
 	return ifreq_ioctl(SIOCSIFTXQLEN, &ifr);
 }
 
-/* The host's IPv6 would say hello to its neighbours on each interface that comes up. */
-static int link_quiet(const char *name)
+int link_set_quiet(const char *name)
 {
 	char path[64 + IFNAMSIZ];
 	int fd, err = 0;
@@ -232,16 +231,21 @@ static int veth_open(struct link *link, unsigned int mtu)
 	snprintf(link->peer, sizeof(link->peer), "p%.14s", link->name);
 	err = veth_create(link->name, peer);
 	if (!err)
-		err = link_quiet(peer);
+		err = link_set_quiet(peer);
 	if (!err)
 		err = link_set_mtu(peer, mtu);
 	if (!err)
 		err = veth_peer_napi(peer);
-	if (!err)
-		err = link_set_up(peer, true);
-	if (!err)
-		err = packet_socket(peer, &link->fd);
 	return err;
+}
+
+/*
+ * The end that we send by comes up last: it has its carrier then, and a queue
+ * at once. The one that is up first gets those from a kernel worker, some time.
+ */
+static int veth_peer_up(struct link *link)
+{
+	return link_set_up(link->peer, true) ?: packet_socket(link->peer, &link->fd);
 }
 
 int link_add(struct link *link, enum link_kind kind, const char *name, unsigned int mtu,
@@ -257,13 +261,15 @@ int link_add(struct link *link, enum link_kind kind, const char *name, unsigned 
 
 	err = kind == LINK_TAP ? tap_open(link) : veth_open(link, mtu);
 	if (!err)
-		err = link_quiet(name);
+		err = link_set_quiet(name);
 	if (!err)
 		err = link_set_mtu(name, mtu);
 	if (!err && ring)
 		err = link_set_ring(name, ring);
 	if (!err)
 		err = link_set_up(name, true);
+	if (!err && kind == LINK_VETH)
+		err = veth_peer_up(link);
 	if (err) {
 		link_close(link);
 		return err;

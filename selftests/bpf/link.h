@@ -38,6 +38,8 @@ int link_persist(struct link *link);
 /* Close our end. A tap goes with it unless persistent; a veth goes with the namespace. */
 void link_close(struct link *link);
 
+/* No IPv6 of the host's: it would say hello to its neighbours on each interface that comes up. */
+int link_set_quiet(const char *name);
 int link_set_up(const char *name, bool up);
 int link_set_mtu(const char *name, unsigned int mtu);
 int link_set_ring(const char *name, unsigned int len);

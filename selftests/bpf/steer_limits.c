@@ -73,9 +73,12 @@ static int load(FIXTURE_DATA(limits) * self)
 static int run(FIXTURE_DATA(limits) * self, const struct bed_port *from, unsigned int repeat)
 {
 	struct xdp_md ctx = { .data_end = 64, .ingress_ifindex = from->link.ifindex };
-
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = self->frame, .data_size_in = 64,
-		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = repeat);
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = self->frame,
+					  .data_size_in = 64,
+					  .ctx_in = &ctx,
+					  .ctx_size_in = sizeof(ctx),
+					  .repeat = repeat };
 
 	return bpf_prog_test_run_opts(bpf_program__fd(self->bed.skel->progs.steer), &opts);
 }

@@ -221,10 +221,13 @@ TEST_F(lost, by_somebody_elses_redirect_is_not_ours)
 	struct vm_port port = { .slot = 3, .mtu = MTU };
 	__u32 slot = 2, ifindex;
 	__u8 frame[64];
-
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = 64, .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = RING + 10,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = frame,
+					  .data_size_in = 64,
+					  .ctx_in = &ctx,
+					  .ctx_size_in = sizeof(ctx),
+					  .repeat = RING + 10,
+					  .flags = BPF_F_TEST_XDP_LIVE_FRAMES };
 
 	ASSERT_NE(NULL, else_);
 	ASSERT_EQ(0, link_add(&stranger, LINK_TAP, "stranger", MTU, 0));

@@ -54,9 +54,12 @@ TEST_F(runt, of_0_to_13_bytes_enter_by_no_interface)
 static int run_part(struct bed *bed, int ifindex, void *frame, size_t len, __u32 *verdict)
 {
 	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = ifindex };
-
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = 64, .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = frame,
+					  .data_size_in = 64,
+					  .ctx_in = &ctx,
+					  .ctx_size_in = sizeof(ctx),
+					  .repeat = 1 };
 	int err;
 
 	err = bpf_prog_test_run_opts(bpf_program__fd(bed->skel->progs.steer), &opts);

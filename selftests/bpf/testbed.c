@@ -196,23 +196,20 @@ void bed_close(struct bed *bed)
 int bed_counters(const struct bed *bed, __u32 slot, struct vm_counters *sum)
 {
 	int cpus = libbpf_num_possible_cpus(), cpu, err;
-	const __u64 *from;
+	struct vm_counters *values;
 	size_t i;
-	void *values;
 
 	if (cpus < 0)
 		return cpus;
-	values = calloc(cpus, sizeof(*sum));
+	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
 	err = bpf_map__lookup_elem(bed->skel->maps.counters, &slot, sizeof(slot), values,
-				   cpus * sizeof(*sum), 0);
+				   cpus * sizeof(*values), 0);
 	memset(sum, 0, sizeof(*sum));
-	for (cpu = 0; !err && cpu < cpus; cpu++) {
-		from = values + cpu * sizeof(*sum);
-		for (i = 0; i < sizeof(*sum) / sizeof(*from); i++)
-			((__u64 *)sum)[i] += from[i];
-	}
+	for (cpu = 0; !err && cpu < cpus; cpu++)
+		for (i = 0; i < sizeof(*sum) / sizeof(__u64); i++)
+			((__u64 *)sum)[i] += ((__u64 *)&values[cpu])[i];
 	free(values);
 	return err;
 }
@@ -276,10 +273,14 @@ int bed_test_run(struct bed *bed, int ifindex, const void *frame, size_t len, vo
 		 __u32 *verdict)
 {
 	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = ifindex };
-
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
-		    .data_size_out = out ? len : 0, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
-		    .repeat = 1);
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = frame,
+					  .data_size_in = len,
+					  .data_out = out,
+					  .data_size_out = out ? len : 0,
+					  .ctx_in = &ctx,
+					  .ctx_size_in = sizeof(ctx),
+					  .repeat = 1 };
 	int err;
 
 	err = bpf_prog_test_run_opts(prog_fd(bed), &opts);
@@ -293,10 +294,13 @@ int bed_test_run(struct bed *bed, int ifindex, const void *frame, size_t len, vo
 int bed_live_run(struct bed *bed, int ifindex, const void *frame, size_t len, unsigned int repeat)
 {
 	struct xdp_md ctx = { .data_end = len, .ingress_ifindex = ifindex };
-
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = repeat,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = frame,
+					  .data_size_in = len,
+					  .ctx_in = &ctx,
+					  .ctx_size_in = sizeof(ctx),
+					  .repeat = repeat,
+					  .flags = BPF_F_TEST_XDP_LIVE_FRAMES };
 
 	return bpf_prog_test_run_opts(prog_fd(bed), &opts);
 }
