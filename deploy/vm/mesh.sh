@@ -21,6 +21,7 @@ mesh_broker_start() {
 	local i
 	virtmeshd "$@" </dev/null >>"$VM_DIR/virtmeshd.log" 2>&1 &
 	mesh_broker_pid=$!
+	disown "$mesh_broker_pid"
 	for ((i = 0; i < 250; i++)); do
 		if ! kill -0 "$mesh_broker_pid" 2>/dev/null; then
 			vm_say "virtmeshd has ended: $(tail -n 1 "$VM_DIR/virtmeshd.log")"
@@ -38,7 +39,6 @@ mesh_broker_stop() {
 	local i
 	kill "-${1:-TERM}" "$mesh_broker_pid" || return
 	for ((i = 0; i < 250; i++)); do
-		wait "$mesh_broker_pid" 2>/dev/null || :
 		kill -0 "$mesh_broker_pid" 2>/dev/null || return 0
 		sleep 0.02
 	done

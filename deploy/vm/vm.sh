@@ -102,6 +102,8 @@ vm_start() {
 random.trust_cpu=on vm.name=$name${VM_CONSOLE:+ vm.console}${VM_APPEND:+ $VM_APPEND}" \
 		"$@" </dev/null >"$dir/qemu.log" 2>&1 &
 	echo $! >"$dir/pid"
+	# Its end is looked for where it matters; bash need not tell of it.
+	disown $!
 	vm_qmp_raw "$name" '{"execute":"qmp_capabilities","id":"start"}' start 10 >/dev/null || {
 		vm_say "$name did not start: $(cat "$dir/qemu.log")"
 		vm_stop "$name"
@@ -244,10 +246,14 @@ vm_event() {
 }
 
 vm_stop() {
-	local pid
+	local pid i
 	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) || return 0
 	kill -9 "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
+	# Its tap is free only when it has gone.
+	for ((i = 0; i < 500; i++)); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.01
+	done
 	rm -f "$VM_DIR/$1/pid"
 }
 

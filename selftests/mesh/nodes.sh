@@ -59,10 +59,10 @@ lost() { virtmesh drops --json | json "sum(v for p in d if p['port'] == '$1' for
 # counter GUEST NAME: of ethtool -S
 counter() { vm_exec "$1" "ethtool -S mesh0" | sed -n "s/^ *$2: //p"; }
 
-# all_drops: every counter of the guests' ports that is not 0, in one line. (The
-# taps of a test lose the broker's probes whenever nobody holds them.)
+# all_drops: every counter of the guests' ports that is not 0, in one line. (vmesh0, or
+# a tap of the test, loses what comes while nobody holds it.)
 all_drops() {
-	virtmesh drops --json | json "' '.join(f\"{p['port']}:{k}={v}\" for p in d if p['port'][0] != 't' for k, v in p['drops'].items() if v)"
+	virtmesh drops --json | json "' '.join(f\"{p['port']}:{k}={v}\" for p in d if p['port'][0] == 'n' for k, v in p['drops'].items() if v)"
 }
 
 mac() { printf '02:4d:%02x:%02x:%02x:%02x' $(($1 >> 8)) $(($1 & 255)) $(($2 >> 8)) $(($2 & 255)); }
