@@ -84,13 +84,17 @@ static bool is_current(int fd)
 
 int vm_pins_lock(bool make)
 {
+	bool made = false;
 	int fd, err;
 
 	/* Whoever had the lock may have removed the directory: look again then. */
 	for (;;) {
-		if (make && mkdir(VM_PIN_DIR, 0700) && errno != EEXIST) {
-			err = -errno;
-			goto explain;
+		if (make) {
+			made = !mkdir(VM_PIN_DIR, 0700);
+			if (!made && errno != EEXIST) {
+				err = -errno;
+				goto explain;
+			}
 		}
 		fd = open(VM_PIN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0) {
@@ -110,6 +114,8 @@ int vm_pins_lock(bool make)
 	}
 
 explain:
+	if (made)
+		rmdir(VM_PIN_DIR);
 	if (err == -EBUSY)
 		vm_err("another virtmesh command has held the lock on %s for %d s: see fuser -v %s",
 		       VM_PIN_DIR, LOCK_WAIT_S, VM_PIN_DIR);

@@ -20,7 +20,7 @@ enum vm_exit {
 	VM_EXIT_PRIVILEGE = 4,
 };
 
-/* Options that were given; what was not is 0, NULL or (uid_t)-1. */
+/* Options that were given; what was not is 0 or NULL. */
 struct vm_args {
 	const char *name; /* NAME or IFNAME */
 	unsigned int ensemble;

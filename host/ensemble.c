@@ -71,9 +71,12 @@ int vm_cmd_ensemble_add(const struct vm_args *args)
 	err = vm_state_make(&st);
 	if (err)
 		return err;
-	exists = !bpf_map_lookup_elem(st.maps.ensembles, &ensemble, &e);
-	if (!exists)
+	err = bpf_map_lookup_elem(st.maps.ensembles, &ensemble, &e);
+	exists = !err;
+	if (err == -ENOENT)
 		err = make_entry(&st, ensemble);
+	else if (err)
+		vm_err("cannot look for ensemble %u: %s", ensemble, strerror(-err));
 	if (err)
 		vm_state_undo(&st);
 	vm_state_close(&st);
@@ -85,25 +88,27 @@ int vm_cmd_ensemble_add(const struct vm_args *args)
 	return report(args, true, "added");
 }
 
-/* Is any other ensemble left? */
-static bool is_last(const struct vm_state *st)
+/* Is @ensemble the only one? 1, 0, or -errno. */
+static int is_last(const struct vm_state *st, __u32 ensemble)
 {
 	__u32 key;
+	int err;
 
-	return bpf_map_get_next_key(st->maps.ensembles, NULL, &key) == -ENOENT;
+	err = bpf_map_get_next_key(st->maps.ensembles, NULL, &key);
+	if (!err && key == ensemble)
+		err = bpf_map_get_next_key(st->maps.ensembles, &ensemble, &key);
+	return err == -ENOENT ? 1 : err;
 }
 
 static int remove_entry(struct vm_state *st, __u32 ensemble)
 {
 	struct vm_ports *ports;
-	struct vm_ensemble e;
 	unsigned int members;
-	int err;
+	int err, last;
 
-	if (bpf_map_lookup_elem(st->maps.ensembles, &ensemble, &e)) {
-		vm_err("there is no ensemble %u here: virtmesh ensemble list", ensemble);
-		return -ENOENT;
-	}
+	err = vm_ensemble_find(st, ensemble);
+	if (err)
+		return err;
 	ports = vm_ports_load(&st->maps);
 	if (!ports)
 		return -EIO;
@@ -115,14 +120,17 @@ static int remove_entry(struct vm_state *st, __u32 ensemble)
 		return -EBUSY;
 	}
 
-	err = vm_group_remove(st, ensemble);
+	last = is_last(st, ensemble);
+	if (last == 1)
+		return vm_state_remove(st);
+	err = last;
+	if (!err)
+		err = vm_group_remove(st, ensemble);
 	if (!err || err == -ENOENT)
 		err = bpf_map_delete_elem(st->maps.ensembles, &ensemble);
-	if (err) {
+	if (err)
 		vm_err("cannot remove ensemble %u: %s", ensemble, strerror(-err));
-		return err;
-	}
-	return is_last(st) ? vm_state_remove(st) : 0;
+	return err;
 }
 
 int vm_cmd_ensemble_del(const struct vm_args *args)

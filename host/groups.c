@@ -147,7 +147,7 @@ int vm_group_del(const struct vm_state *st, const struct vm_ports *ports, __u16 
 int vm_group_sweep(const struct vm_state *st, const struct vm_ports *ports, __u16 ensemble)
 {
 	__u32 key, next, entries;
-	int fd, err;
+	int fd, err, ret;
 
 	fd = inner_open(st, ensemble, &entries);
 	if (fd < 0)
@@ -159,16 +159,24 @@ int vm_group_sweep(const struct vm_state *st, const struct vm_ports *ports, __u1
 
 		key = next;
 		err = bpf_map_get_next_key(fd, &key, &next);
-		if (bpf_map_lookup_elem(fd, &key, &val))
-			continue;
+		ret = bpf_map_lookup_elem(fd, &key, &val);
+		if (ret == -ENOENT)
+			continue; /* its interface has gone just now */
+		if (ret) {
+			err = ret;
+			break;
+		}
 		for (size_t j = 0; j < ports->count && !known; j++) {
 			const struct vm_port_entry *e = &ports->entry[j];
 
 			known = e->port.slot == key && e->ifindex == val.ifindex &&
 				vm_addr_ensemble(e->port.addr) == ensemble;
 		}
-		if (!known)
-			bpf_map_delete_elem(fd, &key);
+		ret = known ? 0 : bpf_map_delete_elem(fd, &key);
+		if (ret && ret != -ENOENT && ret != -EINVAL) {
+			err = ret;
+			break;
+		}
 	}
 	close(fd);
 	return err == -ENOENT ? 0 : err;

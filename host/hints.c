@@ -2,16 +2,16 @@
 #include <bpf/bpf.h>
 
 #include "hints.h"
-#include "log.h"
 
-void vm_hints_add_port(const struct vm_state *st, __u32 ifindex, const struct vm_port *port)
+int vm_hints_add_port(const struct vm_state *st, __u32 ifindex, const struct vm_port *port)
 {
 	__u32 at = vm_port_hint(ifindex);
 	struct vm_port_hint hint;
+	int err;
 
-	if (bpf_map_lookup_elem(st->maps.port_index, &at, &hint) ||
-	    (hint.ifindex && hint.ifindex != ifindex))
-		return;
+	err = bpf_map_lookup_elem(st->maps.port_index, &at, &hint);
+	if (err || (hint.ifindex && hint.ifindex != ifindex))
+		return err;
 	hint = (struct vm_port_hint){
 		.ifindex = ifindex,
 		.addr = port->addr,
@@ -19,22 +19,20 @@ void vm_hints_add_port(const struct vm_state *st, __u32 ifindex, const struct vm
 		.mtu = port->mtu,
 		.flags = port->flags,
 	};
-	if (bpf_map_update_elem(st->maps.port_index, &at, &hint, BPF_ANY))
-		vm_debug("no hint for interface %u", ifindex);
+	return bpf_map_update_elem(st->maps.port_index, &at, &hint, BPF_ANY);
 }
 
-void vm_hints_add_node(const struct vm_state *st, __u32 addr, const struct vm_dest *dest)
+int vm_hints_add_node(const struct vm_state *st, __u32 addr, const struct vm_dest *dest)
 {
 	__u32 at = vm_node_hint(addr);
 	struct vm_node_hint hint;
+	int err;
 
-	if (bpf_map_lookup_elem(st->maps.node_index, &at, &hint) ||
-	    (hint.addr && hint.addr != addr))
-		return;
+	err = bpf_map_lookup_elem(st->maps.node_index, &at, &hint);
+	if (err || (hint.addr && hint.addr != addr))
+		return err;
 	hint = (struct vm_node_hint){ .addr = addr, .slot = dest->slot, .mtu = dest->mtu };
-	if (bpf_map_update_elem(st->maps.node_index, &at, &hint, BPF_ANY))
-		vm_debug("no hint for node %u of ensemble %u", vm_addr_node(addr),
-			 vm_addr_ensemble(addr));
+	return bpf_map_update_elem(st->maps.node_index, &at, &hint, BPF_ANY);
 }
 
 int vm_hints_del_port(const struct vm_state *st, __u32 ifindex)

@@ -8,9 +8,9 @@
 
 #include "state.h"
 
-/* After the hash's entry. Failing costs speed only, so nothing is returned. */
-void vm_hints_add_port(const struct vm_state *st, __u32 ifindex, const struct vm_port *port);
-void vm_hints_add_node(const struct vm_state *st, __u32 addr, const struct vm_dest *dest);
+/* After the hash's entry. 0 as well when the place is another's: that costs speed only. */
+int vm_hints_add_port(const struct vm_state *st, __u32 ifindex, const struct vm_port *port);
+int vm_hints_add_node(const struct vm_state *st, __u32 addr, const struct vm_dest *dest);
 /* Before the hash's entry goes, which must stay when this fails. */
 int vm_hints_del_port(const struct vm_state *st, __u32 ifindex);
 int vm_hints_del_node(const struct vm_state *st, __u32 addr);

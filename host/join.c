@@ -12,17 +12,6 @@
 #include "log.h"
 #include "xdp.h"
 
-static int check_ensemble(const struct vm_state *st, __u32 ensemble)
-{
-	struct vm_ensemble e;
-
-	if (!bpf_map_lookup_elem(st->maps.ensembles, &ensemble, &e))
-		return 0;
-	vm_err("there is no ensemble %u on this host: virtmesh ensemble add %u", ensemble,
-	       ensemble);
-	return -ENOENT;
-}
-
 /* The interface is a port already: the one that is asked for? */
 static int check_taken(const struct vm_port_entry *entry, const struct vm_args *args, __u32 owned)
 {
@@ -61,7 +50,7 @@ int vm_join_check(const struct vm_state *st, const struct vm_ports *ports,
 	char name[IF_NAMESIZE] = "?";
 	int err;
 
-	err = check_ensemble(st, args->ensemble);
+	err = vm_ensemble_find(st, args->ensemble);
 	if (err)
 		return err;
 	entry = ifindex ? vm_ports_by_ifindex(ports, ifindex) : NULL;

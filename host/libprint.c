@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
@@ -16,16 +17,22 @@ static char kernel[160];
 
 static int print(const char *lib, const char *fmt, va_list ap)
 {
-	char line[768];
+	char *text, *rest, *line;
 	const char *said;
 
-	vsnprintf(line, sizeof(line), fmt, ap);
-	said = strstr(line, KERNEL_SAYS);
+	if (vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	said = strstr(text, KERNEL_SAYS);
 	if (said) {
 		snprintf(kernel, sizeof(kernel), "%s", said + strlen(KERNEL_SAYS));
 		kernel[strcspn(kernel, "\n")] = '\0';
 	}
-	vm_debug("%s: %s", lib, line);
+	/* A verifier's log comes as one text of thousands of lines. */
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			vm_debug("%s: %s", lib, line);
+	free(text);
 	return 0;
 }
 

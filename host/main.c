@@ -100,7 +100,8 @@ static void usage_verb(FILE *to, const struct verb *v)
 			VM_MTU_MAX,
 			v->run == vm_cmd_attach ? "default: the interface's" : "default 3366");
 	if ((v->must | v->may) & OPT_OWNER)
-		fprintf(to, "  --owner     user name or id that may open the tap\n");
+		fprintf(to,
+			"  --owner     user name or id that may open the tap (default: root)\n");
 }
 _Static_assert(VM_MTU_DEFAULT == 3366, "usage_verb() tells another default MTU");
 
@@ -275,7 +276,7 @@ int vm_exit_status(int err)
 
 int main(int argc, char **argv)
 {
-	struct vm_args args = { .owner = (uid_t)-1 };
+	struct vm_args args = { 0 };
 	const char *sub = argc > 2 ? argv[2] : NULL;
 	const struct verb *v;
 	int status, skip;

@@ -126,7 +126,7 @@ int vm_ports_each(const struct vm_maps *maps,
 {
 	struct vm_port port;
 	__u32 key, next;
-	int err;
+	int err, ret;
 
 	err = bpf_map_get_next_key(maps->ports, NULL, &next);
 	/*
@@ -137,12 +137,13 @@ int vm_ports_each(const struct vm_maps *maps,
 	for (unsigned int i = 0; !err && i < 4 * VM_PORTS_MAX; i++) {
 		key = next;
 		err = bpf_map_get_next_key(maps->ports, &key, &next);
-		if (!bpf_map_lookup_elem(maps->ports, &key, &port)) {
-			int ret = fn(key, &port, arg);
-
-			if (ret)
-				return ret;
-		}
+		ret = bpf_map_lookup_elem(maps->ports, &key, &port);
+		if (ret == -ENOENT)
+			continue; /* deleted just now */
+		if (!ret)
+			ret = fn(key, &port, arg);
+		if (ret)
+			return ret;
 	}
 	return err == -ENOENT ? 0 : err;
 }

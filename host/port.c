@@ -18,6 +18,7 @@
 #include "ports.h"
 #include "state.h"
 #include "tap.h"
+#include "xdp.h"
 
 static int explain_tap(const char *name, int err)
 {
@@ -103,7 +104,7 @@ static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *
 {
 	const struct vm_port_entry *entry;
 	__u32 ifindex;
-	int fd, err, e;
+	int fd, err;
 
 	err = vm_join_find(ports, name, &entry);
 	if (err)
@@ -121,17 +122,24 @@ static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *
 	if (fd < 0)
 		return fd;
 
+	err = vm_tap_release(fd);
+	if (err) {
+		vm_err("cannot remove the tap %s: %s", name, strerror(-err));
+		goto close;
+	}
 	ifindex = entry->ifindex;
 	err = vm_leave(st, ports, ifindex);
 	if (err && vm_ports_by_ifindex(ports, ifindex)) {
-		close(fd);
-		return err;
+		vm_tap_keep(fd);
+		goto close;
 	}
-	e = vm_tap_release(fd);
-	if (e)
-		vm_err("cannot remove the tap %s: %s; ip link del %s", name, strerror(-e), name);
 	close(fd);
-	return err ?: e;
+	vm_xdp_forget(st, ifindex);
+	return err;
+
+close:
+	close(fd);
+	return err;
 }
 
 int vm_cmd_port_del(const struct vm_args *args)

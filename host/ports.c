@@ -111,6 +111,21 @@ static int explain(const char *map, int err)
 	return err;
 }
 
+int vm_ensemble_find(const struct vm_state *st, __u32 ensemble)
+{
+	struct vm_ensemble e;
+	int err;
+
+	err = bpf_map_lookup_elem(st->maps.ensembles, &ensemble, &e);
+	if (err == -ENOENT)
+		vm_err("there is no ensemble %u here: virtmesh ensemble list shows those there are, "
+		       "virtmesh ensemble add %u makes it",
+		       ensemble, ensemble);
+	else if (err)
+		vm_err("cannot look for ensemble %u: %s", ensemble, strerror(-err));
+	return err;
+}
+
 static int free_slot(const struct vm_ports *ports)
 {
 	bool used[VM_PORTS_MAX] = { false };
@@ -201,11 +216,18 @@ int vm_ports_publish(const struct vm_state *st, struct vm_ports *ports, __u32 if
 	err = explain("ports", bpf_map_update_elem(st->maps.ports, &ifindex, port, BPF_NOEXIST));
 	if (err)
 		goto undo_nodes;
-	vm_hints_add_node(st, port->addr, &dest);
-	vm_hints_add_port(st, ifindex, port);
+	err = vm_hints_add_node(st, port->addr, &dest);
+	if (!err)
+		err = vm_hints_add_port(st, ifindex, port);
+	if (explain("hints", err))
+		goto undo_ports;
 	collect(ifindex, port, ports);
 	return 0;
 
+undo_ports:
+	vm_hints_del_port(st, ifindex);
+	vm_hints_del_node(st, port->addr);
+	bpf_map_delete_elem(st->maps.ports, &ifindex);
 undo_nodes:
 	bpf_map_delete_elem(st->maps.nodes, &port->addr);
 undo_group:
@@ -297,7 +319,7 @@ static int sweep_gone(const struct vm_state *st, struct vm_ports *ports)
 static int sweep_nodes(const struct vm_state *st, const struct vm_ports *ports)
 {
 	__u32 addr, next;
-	int err;
+	int err, ret;
 
 	err = bpf_map_get_next_key(st->maps.nodes, NULL, &next);
 	for (unsigned int i = 0; !err && i < VM_PORTS_MAX; i++) {
@@ -306,12 +328,19 @@ static int sweep_nodes(const struct vm_state *st, const struct vm_ports *ports)
 
 		addr = next;
 		err = bpf_map_get_next_key(st->maps.nodes, &addr, &next);
-		if (bpf_map_lookup_elem(st->maps.nodes, &addr, &dest))
+		ret = bpf_map_lookup_elem(st->maps.nodes, &addr, &dest);
+		if (ret == -ENOENT)
 			continue;
+		if (ret)
+			return ret;
 		e = vm_ports_by_addr(ports, addr);
-		if ((!e || e->ifindex != dest.ifindex || e->port.slot != dest.slot) &&
-		    !vm_hints_del_node(st, addr))
-			bpf_map_delete_elem(st->maps.nodes, &addr);
+		if (e && e->ifindex == dest.ifindex && e->port.slot == dest.slot)
+			continue;
+		ret = vm_hints_del_node(st, addr);
+		if (!ret)
+			ret = bpf_map_delete_elem(st->maps.nodes, &addr);
+		if (ret)
+			return ret;
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -328,8 +357,11 @@ static int sweep_ensembles(const struct vm_state *st, const struct vm_ports *por
 	for (unsigned int i = 0; !err && i < VM_ENSEMBLES_MAX; i++) {
 		key = next;
 		err = bpf_map_get_next_key(st->maps.ensembles, &key, &next);
-		if (bpf_map_lookup_elem(st->maps.ensembles, &key, &e))
+		ret = bpf_map_lookup_elem(st->maps.ensembles, &key, &e);
+		if (ret == -ENOENT)
 			continue;
+		if (ret)
+			return explain("ensembles", ret);
 		ret = vm_group_sweep(st, ports, key);
 		if (ret == -ENOENT) /* killed between the two: see ensemble.c */
 			ret = vm_group_make(st, key);
@@ -354,6 +386,6 @@ int vm_ports_sweep(const struct vm_state *st, struct vm_ports *ports)
 	if (!err)
 		err = sweep_ensembles(st, ports);
 	if (err)
-		vm_err("cannot tidy the maps: %s", strerror(-err));
+		vm_err("cannot look through the maps: %s", strerror(-err));
 	return err;
 }

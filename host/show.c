@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
-
 #include "broker.h"
 #include "cmd.h"
 #include "json.h"
-#include "log.h"
 #include "names.h"
+#include "ports.h"
 #include "state.h"
 #include "table.h"
 #include "view.h"
@@ -121,14 +119,9 @@ int vm_cmd_show(const struct vm_args *args)
 	if (err)
 		return err;
 	if (args->ensemble) {
-		__u32 ensemble = args->ensemble;
-		struct vm_ensemble e;
-
-		if (bpf_map_lookup_elem(st.maps.ensembles, &ensemble, &e)) {
-			vm_err("there is no ensemble %u here: virtmesh ensemble list", ensemble);
-			err = -ENOENT;
+		err = vm_ensemble_find(&st, args->ensemble);
+		if (err)
 			goto close;
-		}
 	}
 	err = vm_views_load(&st, args->ensemble, true, &views, &n);
 	if (err)

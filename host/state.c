@@ -29,7 +29,6 @@
 #include <bpf/libbpf.h>
 
 #include "bpffs.h"
-#include "broker.h"
 #include "hints.h"
 #include "link.h"
 #include "log.h"
@@ -85,6 +84,9 @@ static int explain_open(int err)
 	case -EACCES:
 		vm_err("not allowed to open %s: run this as root", VM_PIN_DIR);
 		break;
+	case -EROFS:
+		vm_err("%s is mounted read-only: mount -o remount,rw %s", VM_BPFFS, VM_BPFFS);
+		break;
 	case -EXDEV:
 		vm_err("the mesh under %s belongs to another network namespace: run this there, or, "
 		       "if that one is gone for good, rm -r %s",
@@ -114,9 +116,10 @@ static int open_maps(struct vm_state *st)
 	err = bpf_map_lookup_elem(st->maps.meta, &zero, &st->meta);
 	if (err)
 		return err;
-	if (!bpf_map_lookup_elem(st->maps.ports, &st->meta.broker_ifindex, &port))
+	err = bpf_map_lookup_elem(st->maps.ports, &st->meta.broker_ifindex, &port);
+	if (!err)
 		st->dispatcher = port.flags & VM_PORT_DISPATCHER;
-	return 0;
+	return err == -ENOENT ? 0 : err;
 }
 
 int vm_state_read(struct vm_state *st)
@@ -136,7 +139,9 @@ static int open_progs(struct vm_state *st)
 	if (st->steer < 0)
 		return st->steer == -ENOENT ? -EPROTO : st->steer;
 	st->egress = bpf_obj_get(PIN(VM_PIN_PROGS "/egress"));
-	return st->egress == -ENOENT ? -EPROTO : st->egress < 0 ? st->egress : 0;
+	if (st->egress < 0)
+		return st->egress == -ENOENT ? -EPROTO : st->egress;
+	return vm_xdp_prog_id(st->steer, &st->steer_id);
 }
 
 static __u64 realtime_ns(void)
@@ -160,7 +165,7 @@ static int make_broker_port(struct vm_state *st, bool probe)
 	struct vm_xdp xdp;
 	int fd, err;
 
-	fd = vm_tap_make(VM_BROKER_IF, (uid_t)-1, port.mtu);
+	fd = vm_tap_make(VM_BROKER_IF, 0, port.mtu);
 	if (fd < 0) {
 		if (fd == -EEXIST)
 			vm_err("an interface called %s exists already, and is not the mesh's: "
@@ -197,19 +202,31 @@ static int make_broker_port(struct vm_state *st, bool probe)
 		err = bpf_map_update_elem(st->maps.meta, &zero, &st->meta, BPF_ANY);
 	if (!err)
 		err = bpf_map_update_elem(st->maps.ports, &link.ifindex, &port, BPF_NOEXIST);
+	if (!err)
+		err = vm_hints_add_port(st, link.ifindex, &port);
 	if (err) {
 		vm_err("cannot enter %s in the maps: %s", VM_BROKER_IF, strerror(-err));
 		goto detach;
 	}
-	vm_hints_add_port(st, link.ifindex, &port);
 	return fd;
 
 detach:
+	vm_hints_del_port(st, link.ifindex);
+	bpf_map_delete_elem(st->maps.ports, &link.ifindex);
 	bpf_map_delete_elem(st->maps.taps, &slot);
 	vm_xdp_detach(st, link.ifindex, &xdp);
 close:
 	close(fd);
 	return err;
+}
+
+static void detach_broker_port(const struct vm_state *st)
+{
+	__u32 ifindex = st->meta.broker_ifindex;
+	struct vm_port port;
+
+	if (!bpf_map_lookup_elem(st->maps.ports, &ifindex, &port))
+		vm_xdp_detach(st, ifindex, &(struct vm_xdp){ port.flags, port.prog_id });
 }
 
 /* Forget what has gone, and have a vmesh0. */
@@ -278,7 +295,7 @@ static int explain_load(int err)
 		vm_err("the kernel (%s) has no BTF (/sys/kernel/btf/vmlinux): it must be built with "
 		       "CONFIG_DEBUG_INFO_BTF, as Debian's and Ubuntu's are",
 		       u.release);
-	else if (err == -EPERM || err == -EACCES)
+	else if (err == -EPERM) /* EACCES is the verifier's word */
 		vm_err("the kernel (%s) does not let this process load BPF programs: %s; inside a "
 		       "container, run this on the host",
 		       u.release, strerror(-err));
@@ -368,7 +385,9 @@ static int adopt(struct vm_state *st, struct steer_bpf *skel)
 	if (st->steer < 0)
 		return st->steer;
 	st->egress = dup_fd(bpf_program__fd(skel->progs.egress));
-	return st->egress < 0 ? st->egress : 0;
+	if (st->egress < 0)
+		return st->egress;
+	return vm_xdp_prog_id(st->steer, &st->steer_id);
 }
 
 /*
@@ -431,8 +450,7 @@ static int make_locked(struct vm_state *st)
 		err = vm_tap_keep(tap);
 	if (err) {
 		vm_err("cannot finish the mesh's state: %s", strerror(-err));
-		vm_xdp_detach(st, st->meta.broker_ifindex,
-			      &(struct vm_xdp){ st->dispatcher ? VM_PORT_DISPATCHER : 0, 0 });
+		detach_broker_port(st);
 	}
 	close(tap);
 
@@ -473,6 +491,7 @@ int vm_state_make(struct vm_state *st)
 out:
 	if (!err)
 		return 0;
+	rmdir(VM_PIN_DIR); /* if it is empty, this command has made it */
 	vm_state_close(st);
 unmount:
 	if (st->mounted)
@@ -483,25 +502,19 @@ unmount:
 int vm_state_remove(struct vm_state *st)
 {
 	__u32 ifindex = st->meta.broker_ifindex;
-	struct vm_port port;
-	int e, err;
+	int err;
 
-	/* Readers first: from here on there is no state. */
-	unlinkat(st->lock, "meta", 0);
-	vm_broker_resync();
-
-	if (!bpf_map_lookup_elem(st->maps.ports, &ifindex, &port))
-		vm_xdp_detach(st, ifindex, &(struct vm_xdp){ port.flags, port.prog_id });
+	/* First what can be refused: until then nothing has changed. It takes its program along. */
 	err = vm_link_delete(ifindex);
-	if (err == -ENODEV)
-		err = 0;
+	if (err && err != -ENODEV) {
+		vm_err("cannot remove %s: %s", VM_BROKER_IF, strerror(-err));
+		return err;
+	}
+	vm_xdp_forget(st, ifindex);
+	err = vm_pins_remove(st->lock);
 	if (err)
-		vm_err("cannot remove %s: %s; ip link del %s", VM_BROKER_IF, strerror(-err),
-		       VM_BROKER_IF);
-	e = vm_pins_remove(st->lock);
-	if (e)
-		vm_err("cannot remove %s: %s; rm -r %s", VM_PIN_DIR, strerror(-e), VM_PIN_DIR);
-	return err ?: e;
+		vm_err("cannot remove %s: %s; rm -r %s", VM_PIN_DIR, strerror(-err), VM_PIN_DIR);
+	return err;
 }
 
 void vm_state_undo(struct vm_state *st)

@@ -17,6 +17,7 @@ struct vm_state {
 	int lock; /* VM_PIN_DIR, flocked; -1 for a reader */
 	int steer; /* programs; -1 for a reader */
 	int egress;
+	__u32 steer_id;
 	bool dispatcher; /* ports are attached through libxdp's dispatcher */
 	bool made; /* this command made it: vm_state_undo() */
 	bool mounted; /* .. and the bpffs as well */

@@ -81,7 +81,7 @@ int vm_tap_make(const char *name, uid_t owner, unsigned int mtu)
 		return fd;
 
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr) || ioctl(fd, TUNSETSNDBUF, &sndbuf) ||
-	    (owner != (uid_t)-1 && ioctl(fd, TUNSETOWNER, (unsigned long)owner))) {
+	    ioctl(fd, TUNSETOWNER, (unsigned long)owner)) {
 		err = -errno;
 		goto close;
 	}

@@ -11,9 +11,10 @@
 #define VM_TAP_RING 4096
 
 /*
- * Make the persistent tap @name, with vnet header, owned by @owner ((uid_t)-1:
- * nobody in particular), MTU @mtu, a ring of VM_TAP_RING, IPv6 autoconfiguration
- * off, up. Returns 0; -EEXIST when an interface has that name; -EPERM without
+ * Make the persistent tap @name, with vnet header, owned by @owner (always
+ * somebody: a tap without an owner may be opened by whoever can open
+ * /dev/net/tun, and whoever holds a tap is its node), MTU @mtu, a ring of
+ * VM_TAP_RING, IPv6 autoconfiguration off, up. Returns 0; -EEXIST when an interface has that name; -EPERM without
  * CAP_NET_ADMIN; -ENODEV without /dev/net/tun; -EINVAL for a bad name or MTU.
  * Nothing is left behind on an error.
  */

@@ -8,7 +8,9 @@
  * Dispatcher: libxdp's small program is the interface's, and calls ours and
  * others in turn, so that programs live together and xdpdump can look on. The
  * kernel links it to ours when ours is loaded for just this dispatcher, so each
- * port loads a copy, with the same maps.
+ * port loads a copy, with the same maps. Whoever comes or goes makes libxdp build
+ * a new dispatcher and link the same programs to it: a copy keeps its id, which
+ * the port's entry holds. Names prove nothing: others may call theirs "steer" too.
  *
  * libxdp falls back from the second to the first by itself and says so on its
  * log only. Which of them a host uses is therefore found out once, on vmesh0
@@ -31,12 +33,15 @@
 
 #define STEER "steer"
 
-static __u32 prog_id(int fd)
+int vm_xdp_prog_id(int fd, __u32 *id)
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 len = sizeof(info);
+	int err;
 
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+	*id = info.id;
+	return err;
 }
 
 /* "xdp_pass (id 7)", for people. */
@@ -90,15 +95,30 @@ static struct steer_bpf *open_copy(const struct vm_state *st)
 	return skel;
 }
 
-/* Our program among those the dispatcher of @ifindex runs; NULL without one. */
-static struct xdp_program *dispatched(struct xdp_multiprog *mp)
+/* The program @id among those a dispatcher runs; NULL without one. */
+static struct xdp_program *dispatched(struct xdp_multiprog *mp, __u32 id)
 {
 	struct xdp_program *prog = NULL;
 
 	while ((prog = xdp_multiprog__next_prog(prog, mp)))
-		if (!strcmp(xdp_program__name(prog), STEER))
+		if (xdp_program__id(prog) == id)
 			break;
 	return prog;
+}
+
+/* Does it run a copy of @steer, whoever's? */
+static bool dispatches_copy(struct xdp_multiprog *mp, int steer)
+{
+	struct bpf_prog_info info = { 0 };
+	struct xdp_program *prog = NULL;
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(steer, &info, &len))
+		return false;
+	while ((prog = xdp_multiprog__next_prog(prog, mp)))
+		if (!memcmp(xdp_program__tag(prog), info.tag, sizeof(info.tag)))
+			return true;
+	return false;
 }
 
 /* The multiprog of @ifindex if a dispatcher runs there; the caller closes it. */
@@ -115,8 +135,9 @@ static struct xdp_multiprog *dispatcher_of(__u32 ifindex)
 	return mp;
 }
 
-/* 0; -EOPNOTSUPP when libxdp did without its dispatcher: undone then. */
-static int attach_dispatched(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
+/* 0, and *@id; -EOPNOTSUPP when libxdp did without its dispatcher: undone then. */
+static int attach_dispatched(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode,
+			     __u32 *id)
 {
 	struct xdp_program_opts opts = { .sz = sizeof(opts), .prog_name = STEER };
 	struct xdp_multiprog *mp;
@@ -136,13 +157,18 @@ static int attach_dispatched(const struct vm_state *st, __u32 ifindex, enum xdp_
 	if (err)
 		goto close;
 
+	/*
+	 * Where libxdp cannot tell what is attached it takes it for a dispatcher, one
+	 * that runs nothing: only finding our program among its own proves it.
+	 */
+	err = vm_xdp_prog_id(xdp_program__fd(prog), id);
 	mp = dispatcher_of(ifindex);
-	if (!mp) {
-		xdp_program__detach(prog, ifindex, mode, 0);
+	if (!err && (!mp || !dispatched(mp, *id)))
 		err = -EOPNOTSUPP;
-	} else {
+	if (mp)
 		xdp_multiprog__close(mp);
-	}
+	if (err)
+		xdp_program__detach(prog, ifindex, mode, 0);
 
 close:
 	xdp_program__close(prog);
@@ -151,30 +177,31 @@ destroy:
 	return err;
 }
 
-static int attach_alone(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
+static int attach_alone(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode,
+			__u32 *id)
 {
 	__u32 flags = XDP_FLAGS_UPDATE_IF_NOEXIST |
 		      (mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
 
+	*id = st->steer_id;
 	return bpf_xdp_attach(ifindex, st->steer, flags, NULL);
 }
 
-static int attach(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode)
+static int attach(const struct vm_state *st, __u32 ifindex, enum xdp_attach_mode mode, __u32 *id)
 {
-	return st->dispatcher ? attach_dispatched(st, ifindex, mode) :
-				attach_alone(st, ifindex, mode);
+	return st->dispatcher ? attach_dispatched(st, ifindex, mode, id) :
+				attach_alone(st, ifindex, mode, id);
 }
 
 bool vm_xdp_try_dispatcher(const struct vm_state *st, const struct vm_link *link,
 			   struct vm_xdp *xdp)
 {
-	int err = attach_dispatched(st, link->ifindex, XDP_MODE_NATIVE);
+	int err;
 
-	vm_debug("libxdp's dispatcher: %s", err ? strerror(-err) : "works");
-	if (err)
-		return false;
 	*xdp = (struct vm_xdp){ .flags = VM_PORT_DISPATCHER };
-	return true;
+	err = attach_dispatched(st, link->ifindex, XDP_MODE_NATIVE, &xdp->prog_id);
+	vm_debug("libxdp's dispatcher: %s", err ? strerror(-err) : "works");
+	return !err;
 }
 
 /* Somebody's program is attached already. Is it one that we can live with? */
@@ -186,7 +213,7 @@ static int in_the_way(const struct vm_state *st, const struct vm_link *link)
 	if (st->dispatcher) {
 		mp = dispatcher_of(link->ifindex);
 		if (mp) {
-			bool ours = dispatched(mp);
+			bool ours = dispatches_copy(mp, st->steer);
 
 			xdp_multiprog__close(mp);
 			if (!ours)
@@ -207,15 +234,29 @@ static int in_the_way(const struct vm_state *st, const struct vm_link *link)
 	return -EBUSY;
 }
 
+static void explain_attach(const struct vm_link *link, int err)
+{
+	if (err == -EBUSY || err == -EEXIST)
+		vm_err("another XDP program was attached to %s just now", link->name);
+	else if (err == -E2BIG && link->xdp_id)
+		vm_err("libxdp's dispatcher on %s runs as many programs as it can already: "
+		       "xdp-loader status %s lists them, xdp-loader unload takes one away",
+		       link->name, link->name);
+	else
+		vm_err("cannot attach to %s: %s%s%s", link->name, strerror(-err),
+		       *vm_libprint_kernel() ? ": " : "", vm_libprint_kernel());
+}
+
 int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct vm_xdp *xdp)
 {
+	enum xdp_attach_mode mode = XDP_MODE_NATIVE;
 	char why[160];
 	int err;
 
-	*xdp = (struct vm_xdp){ 0 };
-	if (link->xdp_id && !st->dispatcher && link->xdp_id == prog_id(st->steer)) {
+	*xdp = (struct vm_xdp){ .flags = st->dispatcher ? VM_PORT_DISPATCHER : 0 };
+	if (link->xdp_id && !st->dispatcher && link->xdp_id == st->steer_id) {
 		/* Left by a command that was killed: as good as attached now. */
-		xdp->flags = link->xdp_generic ? VM_PORT_GENERIC : 0;
+		xdp->flags |= link->xdp_generic ? VM_PORT_GENERIC : 0;
 		xdp->prog_id = link->xdp_id;
 		return 0;
 	}
@@ -223,38 +264,37 @@ int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct 
 		err = in_the_way(st, link);
 		if (err)
 			return err;
+		/* An interface has one dispatcher: we go where the others are. */
+		if (link->xdp_generic)
+			mode = XDP_MODE_SKB;
 	}
 
 	vm_libprint_reset();
-	err = attach(st, link->ifindex, XDP_MODE_NATIVE);
-	/* What drivers say when they have no native XDP, or not at this MTU. */
-	if (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE || err == -E2BIG) {
-		snprintf(why, sizeof(why), "%s",
-			 *vm_libprint_kernel() ? vm_libprint_kernel() : strerror(-err));
-		err = attach(st, link->ifindex, XDP_MODE_SKB);
-		if (!err) {
-			vm_warn("%s: the native XDP path was refused (%s); using the generic one, "
-				"which is slower",
-				link->name, why);
-			xdp->flags |= VM_PORT_GENERIC;
-		}
+	err = attach(st, link->ifindex, mode, &xdp->prog_id);
+	snprintf(why, sizeof(why), "%s",
+		 *vm_libprint_kernel() ? vm_libprint_kernel() : strerror(-err));
+	if (mode == XDP_MODE_SKB) {
+		snprintf(why, sizeof(why), "another program is attached in the generic one");
+	} else if (!link->xdp_id &&
+		   (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE || err == -E2BIG)) {
+		/* What drivers say when they have no native XDP, or not at this MTU. */
+		mode = XDP_MODE_SKB;
+		err = attach(st, link->ifindex, mode, &xdp->prog_id);
 	}
 	if (err) {
-		if (err == -EBUSY || err == -EEXIST)
-			vm_err("another XDP program was attached to %s just now", link->name);
-		else
-			vm_err("cannot attach to %s: %s%s%s", link->name, strerror(-err),
-			       *vm_libprint_kernel() ? ": " : "", vm_libprint_kernel());
+		explain_attach(link, err);
 		return err;
 	}
-	if (st->dispatcher)
-		xdp->flags |= VM_PORT_DISPATCHER;
-	else
-		xdp->prog_id = prog_id(st->steer);
+	if (mode == XDP_MODE_SKB) {
+		vm_warn("%s: the native XDP path was refused (%s); using the generic one, "
+			"which is slower",
+			link->name, why);
+		xdp->flags |= VM_PORT_GENERIC;
+	}
 	return 0;
 }
 
-static int detach_dispatched(__u32 ifindex, enum xdp_attach_mode mode)
+static int detach_dispatched(__u32 ifindex, enum xdp_attach_mode mode, __u32 id)
 {
 	struct xdp_multiprog *mp = dispatcher_of(ifindex);
 	struct xdp_program *prog;
@@ -265,7 +305,7 @@ static int detach_dispatched(__u32 ifindex, enum xdp_attach_mode mode)
 		libxdp_clean_references(ifindex);
 		return 0;
 	}
-	prog = dispatched(mp);
+	prog = dispatched(mp, id);
 	if (prog)
 		err = xdp_program__detach(prog, ifindex, mode, 0);
 	xdp_multiprog__close(mp);
@@ -279,7 +319,8 @@ int vm_xdp_detach(const struct vm_state *st, __u32 ifindex, const struct vm_xdp 
 	int err;
 
 	if (xdp->flags & VM_PORT_DISPATCHER)
-		err = detach_dispatched(ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE);
+		err = detach_dispatched(ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE,
+					xdp->prog_id);
 	else
 		/* Only if it is still ours: the kernel compares. */
 		err = bpf_xdp_detach(ifindex,
@@ -303,7 +344,13 @@ bool vm_xdp_is_ours(const struct vm_link *link, const struct vm_port *port)
 	mp = dispatcher_of(link->ifindex);
 	if (!mp)
 		return false;
-	ours = dispatched(mp);
+	ours = dispatched(mp, port->prog_id);
 	xdp_multiprog__close(mp);
 	return ours;
+}
+
+void vm_xdp_forget(const struct vm_state *st, __u32 ifindex)
+{
+	if (st->dispatcher)
+		libxdp_clean_references(ifindex);
 }

@@ -12,7 +12,7 @@
 
 struct vm_xdp {
 	__u32 flags; /* of vm_port: VM_PORT_DISPATCHER, VM_PORT_GENERIC */
-	__u32 prog_id; /* of vm_port: 0 under the dispatcher */
+	__u32 prog_id; /* of vm_port */
 };
 
 /*
@@ -29,6 +29,15 @@ int vm_xdp_detach(const struct vm_state *st, __u32 ifindex, const struct vm_xdp 
  */
 bool vm_xdp_try_dispatcher(const struct vm_state *st, const struct vm_link *link,
 			   struct vm_xdp *xdp);
+
+/*
+ * The interface has gone, by us: libxdp's pins for what others had on it go as well.
+ * Nobody else would take them away, and they keep the programs loaded.
+ */
+void vm_xdp_forget(const struct vm_state *st, __u32 ifindex);
+
+/* The kernel's number of the program @fd. 0 or -errno; silent. */
+int vm_xdp_prog_id(int fd, __u32 *id);
 
 /* What is attached to @link is the steering program, as @port says it should be. */
 bool vm_xdp_is_ours(const struct vm_link *link, const struct vm_port *port);

@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every step fails once: after each failure nothing is left, and nothing was changed.
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=host.sh
+. "$(dirname "$0")/host.sh"
+
+# each_step UNDO CMD...: run CMD with its 1st, 2nd, 3rd, .. syscall failing, until it
+# makes no more of them. A command that failed must have left the maps, the pins and
+# the interfaces as they were; one that succeeded all the same (libraries have other
+# ways at hand) must have done all of its work, which UNDO then takes back.
+each_step() {
+	local undo=$1 before failures=0
+	shift
+	before=$(state)
+	for ((n = 1; ; n++)); do
+		rm -f "$tmp/reached"
+		status=0
+		failnth "$n" "$errno" "$tmp/reached" "$@" >"$tmp/step" 2>&1 || status=$?
+		[ -e "$tmp/reached" ] || break
+		[ "$status" -lt 124 ] || fail "step $n, syscall $(cat "$tmp/reached"): died: $(cat "$tmp/step")"
+		if [ "$status" != 0 ]; then
+			failures=$((failures + 1))
+			grep -q "^error: ." "$tmp/step" ||
+				fail "step $n, syscall $(cat "$tmp/reached"): fails without a word"
+			is_state "$before" "failed: $(cat "$tmp/step")"
+		else
+			is_state "$good" "succeeded"
+			$undo
+			is_state "$before" "succeeded, and was undone"
+		fi
+	done
+	eq "$status" 0 "without a fault"
+	is_state "$good" "without a fault"
+	$undo
+	echo "$((n - 1)) steps, $failures failures"
+	[ "$failures" -gt 5 ] || fail "only $failures of $n steps failed: the test tests nothing"
+}
+
+# is_state WANT WHAT
+is_state() {
+	diff <(cat <<<"$1") <(state) ||
+		fail "step $n, syscall $(cat "$tmp/reached" 2>/dev/null), $2: the state differs"
+}
+
+# All that a command can leave, without numbers that grow and addresses that are drawn.
+state() {
+	# The carrier follows later, by work of the kernel's; libbpf does without names, and BTF,
+	# when its probe for them fails.
+	ip -d -o link show | sed -E 's/^[0-9]+: //; s/(link.ether|prog.xdp id|load_time|btf_id) [^ ]+//g
+		s/NO-CARRIER,|,LOWER_UP| state [A-Z]+| name( steer)?//g; s/ +/ /g; s/ $//'
+	[ ! -e /sys/class/net/v2 ] || ethtool -k v2 | grep "^generic-rec\|^tx-checksumming"
+	[ ! -e "$PINS" ] || find "$PINS" -type d -o -name meta -o -path '*/progs/*' -o -path '*/links/*' | sort
+	mapdump 2>/dev/null | sed -E 's/^meta: .*/meta/; s/^(port_index|ports) [0-9]+:/\1/; s/ifindex [0-9]+//' | sort
+	findmnt -n -o FSTYPE /sys/fs/bpf || :
+}
+
+# What the command leaves when all goes well.
+when_good() {
+	local undo=$1
+	shift
+	"$@" >/dev/null 2>&1
+	good=$(state)
+	$undo
+}
+
+undo_first() { virtmesh ensemble del 1 >/dev/null; }
+first_ensemble() {
+	when_good undo_first virtmesh ensemble add 1
+	each_step undo_first virtmesh ensemble add 1
+}
+
+unmount() {
+	undo_first
+	umount /sys/fs/bpf
+}
+first_ensemble_mounts() {
+	umount /sys/fs/bpf
+	when_good unmount virtmesh ensemble add 1
+	each_step unmount virtmesh ensemble add 1
+	mount -t bpf bpf /sys/fs/bpf
+}
+
+undo_second() { virtmesh ensemble del 2 >/dev/null; }
+second_ensemble() {
+	when_good undo_second virtmesh ensemble add 2
+	each_step undo_second virtmesh ensemble add 2
+}
+
+undo_port() { virtmesh port del vm9 >/dev/null; }
+port_add() {
+	local n
+	# Three others: the fourth fits the group's map, the fifth makes it grow.
+	for n in 1 2 3; do
+		virtmesh port add vm"$n" --ensemble 1 --node "$n" --mtu 2000
+	done
+	when_good undo_port virtmesh port add vm9 --ensemble 1 --node 9 --owner 7 --mtu 1500
+	each_step undo_port virtmesh port add vm9 --ensemble 1 --node 9 --owner 7 --mtu 1500
+	virtmesh port add vm4 --ensemble 1 --node 4
+	when_good undo_port virtmesh port add vm9 --ensemble 1 --node 9
+	each_step undo_port virtmesh port add vm9 --ensemble 1 --node 9
+}
+
+undo_attach() { virtmesh detach v1 >/dev/null; }
+attach_veth() {
+	ip link add v1 type veth peer name v2
+	ip link set dev v1 up mtu 1500
+	ip link set dev v2 up mtu 1500 address "$(mac 1 2)"
+	when_good undo_attach virtmesh attach v1 --ensemble 1 --node 2
+	each_step undo_attach virtmesh attach v1 --ensemble 1 --node 2
+	ip link del v1
+}
+
+attach_tap() {
+	ip tuntap add dev v1 mode tap
+	ip link set dev v1 up
+	when_good undo_attach virtmesh attach v1 --ensemble 1 --node 2
+	each_step undo_attach virtmesh attach v1 --ensemble 1 --node 2
+	ip link del v1
+}
+
+# Removing cannot be undone half-way: what fails must be finished by the next try.
+each_step_again() {
+	local make=$1 failures=0 before
+	shift
+	before=$(state)
+	for ((n = 1; ; n++)); do
+		$make
+		rm -f "$tmp/reached" "$tmp/again"
+		status=0
+		failnth "$n" "$errno" "$tmp/reached" "$@" >"$tmp/step" 2>&1 || status=$?
+		[ -e "$tmp/reached" ] || break
+		if [ "$status" != 0 ]; then
+			failures=$((failures + 1))
+			# Gone already, or goes now: it is not there in the end either way.
+			"$@" >"$tmp/again" 2>&1 || [ $? = 3 ] || fail "step $n: $(cat "$tmp/step" "$tmp/again")"
+			virtmesh ensemble add 1 >/dev/null 2>&1
+			$again
+		fi
+		is_state "$before" "$(cat "$tmp/step" "$tmp/again" 2>/dev/null)"
+	done
+	echo "$((n - 1)) steps, $failures failures"
+	[ "$failures" -gt 5 ] || fail "only $failures of $n steps failed: the test tests nothing"
+}
+
+make_vm9() { virtmesh port add vm9 --ensemble 1 --node 9 >/dev/null; }
+port_del() {
+	again=:
+	each_step_again make_vm9 virtmesh port del vm9
+}
+
+make_first() { virtmesh ensemble add 1 >/dev/null; }
+last_ensemble() {
+	again=undo_first
+	each_step_again make_first virtmesh ensemble del 1
+}
+
+# Killed at each step: the next command finds a way on, and in the end nothing is left.
+killed_at_each_step() {
+	local n next=$1
+	shift
+	for ((n = 1; ; n++)); do
+		rm -f "$tmp/reached"
+		failnth "$n" kill "$tmp/reached" "$@" >"$tmp/step" 2>&1 || :
+		[ -e "$tmp/reached" ] || break
+		$next >"$tmp/next" 2>&1 || fail "step $n, syscall $(cat "$tmp/reached"): $(cat "$tmp/next")"
+		nothing_left
+	done
+	echo "$((n - 1)) steps"
+	[ "$n" -gt 10 ]
+	$next
+}
+
+after_killed_first() {
+	virtmesh ensemble add 1
+	# The mesh that was found or made is whole.
+	virtmesh port add vm1 --ensemble 1 --node 1
+	eq "$(port_json vm1 mode) $(port_json vmesh0 mode)" "native native"
+	virtmesh port del vm1
+	virtmesh ensemble del 1
+}
+killed_first_ensemble() {
+	killed_at_each_step after_killed_first virtmesh ensemble add 1
+}
+
+after_killed_port() {
+	virtmesh ensemble add 1
+	virtmesh port add vm9 --ensemble 1 --node 9
+	eq "$(mapdump | grep -c "^groups 1 ")" 1
+	virtmesh port del vm9
+	eq "$(mapdump | grep -c "^groups 1 \|^nodes\|^node_index" || :)" 0
+	unmesh
+}
+port_from_nothing() {
+	virtmesh ensemble add 1 >/dev/null
+	exec failnth "$1" kill "$2" virtmesh port add vm9 --ensemble 1 --node 9
+}
+killed_port_add() {
+	local n
+	for ((n = 1; ; n++)); do
+		rm -f "$tmp/reached"
+		(port_from_nothing "$n" "$tmp/reached") >"$tmp/step" 2>&1 || :
+		[ -e "$tmp/reached" ] || break
+		after_killed_port >"$tmp/next" 2>&1 || fail "step $n, syscall $(cat "$tmp/reached"): $(cat "$tmp/next")"
+		nothing_left
+	done
+	echo "$((n - 1)) steps"
+	[ "$n" -gt 10 ]
+	unmesh
+}
+
+errno=ENOMEM
+case_on "first ensemble, each step failing" first_ensemble
+case_on "port add, each step failing" with_mesh port_add
+errno=EPERM
+case_on "first ensemble mounts bpffs, each step failing" first_ensemble_mounts
+case_on "second ensemble, each step failing" with_mesh second_ensemble
+case_on "attach a veth, each step failing" with_mesh attach_veth
+case_on "attach a tap, each step failing" with_mesh attach_tap
+case_on "port del, each step failing, is finished by the next" with_mesh port_del
+case_on "last ensemble, each step failing, is finished by the next" last_ensemble
+case_on "first ensemble killed at each step: the next command mends it" killed_first_ensemble
+case_on "port add killed at each step: the next command mends it" killed_port_add
+finish

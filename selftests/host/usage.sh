@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command line: verbs, options, exit codes, --json, and who may.
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=host.sh
+. "$(dirname "$0")/host.sh"
+
+help_names_every_verb() {
+	local verb
+	out=$(virtmesh --help)
+	for verb in doctor "ensemble add" "ensemble del" "ensemble list" "port add" "port del" \
+		attach detach show drops nodes qemu-args; do
+		says "virtmesh $verb"
+		# shellcheck disable=SC2086 # two words
+		virtmesh $verb --help | grep -q "usage: virtmesh $verb"
+	done
+	eq "$(virtmesh --version)" "virtmesh $(sed -n 's/.*VM_VERSION "\(.*\)"/\1/p' \
+		"$srctree/include/virtmesh/version.h")"
+}
+
+usage_errors() {
+	fails 2 virtmesh
+	fails 2 virtmesh nonsense
+	says "no verb"
+	fails 2 virtmesh ensemble
+	says "one more word"
+	fails 2 virtmesh ensemble add
+	says "number is missing"
+	fails 2 virtmesh ensemble add 1 2
+	says '"2"'
+	fails 2 virtmesh port add vm1 --ensemble 1
+	says "--node is missing"
+	fails 2 virtmesh port add --ensemble 1 --node 1
+	says "name is missing"
+	fails 2 virtmesh show --node 1
+	says "does not take"
+	fails 2 virtmesh show --no-such-option
+	fails 2 virtmesh port add vm1 --ensemble 1 --node 1 --owner nobody-of-that-name
+	says "no user"
+}
+
+bad_numbers() {
+	local n
+	for n in 0 65535 1x "" 99999999999999999999 " 1" 0x1; do
+		fails 2 virtmesh ensemble add "$n"
+		says "from 1 to 65534"
+		fails 2 virtmesh port add vm1 --ensemble "$n" --node 1
+	done
+	fails 2 virtmesh ensemble add -1
+	for n in 0 4095 65536 -1 a; do
+		fails 2 virtmesh port add vm1 --ensemble 1 --node "$n"
+		says "from 1 to 4094"
+	done
+	for n in 0 1279 9001 -1 9e3; do
+		fails 2 virtmesh port add vm1 --ensemble 1 --node 1 --mtu "$n"
+		says "from 1280 to 9000"
+	done
+}
+
+no_state() {
+	local verb
+	for verb in show drops "drops --follow" "ensemble list" "ensemble del 1" "port del vm1" \
+		"detach lo" "qemu-args vm1" "port add vm1 --ensemble 1 --node 1" \
+		"attach lo --ensemble 1 --node 1"; do
+		# shellcheck disable=SC2086
+		fails 3 virtmesh $verb
+		says "ensemble add 1"
+	done
+	fails 3 virtmesh nodes
+	says virtmeshd
+	virtmesh doctor >/dev/null
+}
+
+nobody() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --inh-caps=-all "$@"
+}
+
+no_privilege() {
+	local verb
+	fails 4 nobody "$(command -v virtmesh)" ensemble add 1
+	says "run it as root"
+	with_mesh no_privilege_with_mesh
+}
+no_privilege_with_mesh() {
+	local verb before
+	before=$(mapdump)
+	for verb in show drops "ensemble list" "ensemble del 1" "port del vm1" "detach lo" \
+		"port add vm1 --ensemble 1 --node 1" "qemu-args vm1" "ensemble add 1"; do
+		# shellcheck disable=SC2086
+		fails 4 nobody "$(command -v virtmesh)" $verb
+		says "root"
+	done
+	fails 1 nobody "$(command -v virtmesh)" doctor
+	says "fail"
+	eq "$(mapdump)" "$before"
+}
+
+json_everywhere() {
+	local verb
+	eq "$(json /changed virtmesh ensemble add 1 --json)" true
+	eq "$(json /changed virtmesh ensemble add 1 --json)" false
+	eq "$(json /mac virtmesh port add vm1 --ensemble 1 --node 258 --json)" 02:4d:00:01:01:02
+	eq "$(json /changed virtmesh port add vm1 --ensemble 1 --node 258 --json)" false
+	for verb in show drops "ensemble list" "qemu-args vm1" doctor; do
+		# shellcheck disable=SC2086
+		virtmesh $verb --json | jsonget >/dev/null || fail "$verb writes no JSON"
+	done
+	eq "$(json /ports/0/port virtmesh show --json)" vmesh0
+	eq "$(json /ports/1/node virtmesh show --json)" 258
+	eq "$(json /ports/1/state virtmesh show --json)" absent
+	eq "$(json /0/ports virtmesh ensemble list --json)" 1
+	eq "$(json /0/drops/lost-skb virtmesh drops --json)" 0
+	eq "$(json /args/0 virtmesh qemu-args vm1 --json)" -netdev
+	eq "$(json /checks/0/result virtmesh doctor --json)" ok
+	eq "$(json /port virtmesh port del vm1 --json)" vm1
+	eq "$(json /changed virtmesh ensemble del 1 --json)" true
+}
+
+stdout_closed() {
+	virtmesh ensemble add 1
+	# A full disk, or a reader that went away, is no success for those who parse.
+	fails 1 bash -c 'virtmesh show --json >/dev/full'
+	virtmesh ensemble del 1
+}
+
+qemu_args() {
+	virtmesh port add vm1 --ensemble 1 --node 3 --mtu 2000
+	out=$(virtmesh qemu-args vm1)
+	says "ifname=vm1,"
+	says "mac=$(mac 1 3),"
+	says "host_mtu=2000,"
+	says "csum=off,gso=off,guest_csum=off"
+	if [ -e /dev/vhost-net ]; then
+		says "vhost=on"
+	else
+		case $out in *vhost*) fail "vhost without /dev/vhost-net: $out" ;; esac
+	fi
+	fails 3 virtmesh qemu-args vm2
+	fails 3 virtmesh qemu-args lo
+	fails 1 virtmesh qemu-args vmesh0
+}
+
+qemu_takes_the_args() {
+	command -v qemu-system-x86_64 >/dev/null || skip "no qemu-system-x86_64"
+	virtmesh port add vm1 --ensemble 1 --node 1
+	# shellcheck disable=SC2046 # words for QEMU
+	echo quit | timeout 20 qemu-system-x86_64 -S -machine q35,accel=tcg -m 64 -display none \
+		-nodefaults -monitor stdio $(virtmesh qemu-args vm1) >"$tmp/qemu" 2>&1 ||
+		fail "QEMU does not take them: $(cat "$tmp/qemu")"
+}
+
+doctor_finds() {
+	local i
+	virtmesh port add vm1 --ensemble 1 --node 1
+	ip link set dev vm1 txqueuelen 100 mtu 1400
+	ip link set dev vm1 down
+	fails 1 virtmesh doctor
+	says "txqueuelen 4096"
+	says "mtu 3366"
+	says "ip link set dev vm1 up"
+	ip link set dev vm1 xdpdrv off
+	fails 1 virtmesh doctor
+	says "taken off"
+	eq "$(port_json vm1 mode)" detached
+	ip link del vm1
+	out=$(virtmesh doctor) || :
+	says "has gone"
+}
+
+show_one_ensemble() {
+	virtmesh ensemble add 2
+	virtmesh port add vm1 --ensemble 1 --node 1
+	virtmesh port add vm2 --ensemble 2 --node 1
+	out=$(virtmesh show --ensemble 2)
+	says vm2
+	case $out in *vm1*) fail "shows another ensemble: $out" ;; esac
+	fails 3 virtmesh show --ensemble 3
+}
+
+case_on "help names every verb" help_names_every_verb
+case_on "wrong usage exits with 2 and says what" usage_errors
+case_on "numbers out of range are refused" bad_numbers
+case_on "without a mesh every verb exits with 3 and says how to make one" no_state
+case_on "without privilege every verb exits with 4 and changes nothing" no_privilege
+case_on "every verb writes JSON" json_everywhere
+case_on "writing to a full device is a failure" stdout_closed
+case_on "qemu-args has the address and MTU, and no offloads" with_mesh qemu_args
+case_on "QEMU takes what qemu-args says" with_mesh qemu_takes_the_args
+case_on "doctor finds a small ring, a small MTU, a port that is down, detached, gone" \
+	with_mesh doctor_finds
+case_on "show --ensemble shows that one" with_mesh show_one_ensemble
+finish
