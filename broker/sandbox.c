@@ -6,9 +6,9 @@
  * and opens vmesh0. Then it drops, in this order,
  *
  * 1. every capability, out of the bounding set too. Nothing later needs one: map
- *    entries are read and written through pins that root's uid owns, and a tap
- *    without an owner may be opened by anybody. (Only creating maps, programs
- *    or interfaces would; that is the command's.)
+ *    entries are read and written through pins that root's uid owns, and root is
+ *    the tap's owner. (Only creating maps, programs or interfaces would; that is
+ *    the command's.)
  * 2. the way back (no_new_privs),
  * 3. every system call that is not declared in one of the lists below.
  *
