@@ -31,7 +31,7 @@ outside() {
 	*) failed "N=$N: it takes 2 to 6 virtual machines" ;;
 	esac
 	# Short, since sockets live in it: their paths may have 107 bytes.
-	dir=$(mktemp -d /tmp/virtmesh-demo-XXXXXX)
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/virtmesh-demo-XXXXXX")
 	deathsig=(setpriv --pdeathsig KILL)
 	[ "$KEEP" = 0 ] || deathsig=()
 	trap 'kill -KILL "$ns" 2>/dev/null; wait "$ns" 2>/dev/null; rm -rf "$dir"; trap - EXIT

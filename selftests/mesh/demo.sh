@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make demo: it works, and whenever it is ended, by Ctrl-C, SIGTERM or even
+# SIGKILL, nothing of it stays: no process, no namespace, no file.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+
+export TMPDIR=$tmp
+demo() { "$srctree/deploy/demo.sh"; }
+
+# Everything the demo starts has its directory in the environment, and nobody else
+# of this process namespace is there but this test.
+processes() { grep -lz '^DEMO_DIR=' /proc/[0-9]*/environ 2>/dev/null | wc -l; }
+nothing_left() {
+	[ "$(processes)" = 0 ] || return 1
+	[ -z "$(ls -d "$TMPDIR"/virtmesh-demo-* 2>/dev/null)" ] || return 1
+	# Ours is the only network namespace that anybody is in.
+	[ "$(readlink /proc/[0-9]*/ns/net 2>/dev/null | sort -u | wc -l)" = 1 ] || return 1
+	[ "$(ls /sys/class/net)" = lo ] || return 1
+	[ ! -e /sys/fs/bpf/virtmesh ]
+}
+
+refuses_nonsense() {
+	fails 1 env N=1 "$srctree/deploy/demo.sh"
+	[[ $out == 'demo: failed: '*'2 to 6'* ]] || fail "$out"
+	fails 2 "$srctree/deploy/demo.sh" nonsense
+	fails 1 "$srctree/deploy/demo.sh" inside
+	nothing_left
+}
+
+# ended SIGNAL LINE: end it when its output shows LINE
+ended() {
+	local pid
+	# Without job control a background shell ignores SIGINT; Ctrl-C does not meet that.
+	perl -e '$SIG{INT} = "DEFAULT"; setpgrp; exec @ARGV' "$srctree/deploy/demo.sh" \
+		>"$tmp/demo.out" 2>&1 </dev/null &
+	pid=$!
+	wait_until 60 grep -q "$2" "$tmp/demo.out"
+	[ "$(processes)" -gt 0 ] || fail "nothing runs at '$2': $(cat "$tmp/demo.out")"
+	# As the terminal does: the whole foreground process group, but for KILL.
+	if [ "$1" = KILL ]; then
+		kill -KILL "$pid"
+	else
+		kill "-$1" -- "-$pid"
+	fi
+	wait_until 10 pid_gone "$pid"
+	wait_until 10 processes_gone
+	if [ "$1" = KILL ]; then
+		# Nobody is left to remove its directory.
+		rm -rf "$TMPDIR"/virtmesh-demo-*
+	else
+		eq "$(tail -n 1 "$tmp/demo.out")" 'demo: failed: interrupted'
+	fi
+	wait_until 5 nothing_left
+}
+processes_gone() { [ "$(processes)" = 0 ]; }
+
+keeps_on_demand() {
+	local O2=$O
+	KEEP=1 N=2 demo >"$tmp/demo.out" 2>&1
+	[[ $(tail -n 1 "$tmp/demo.out") == 'demo: ok: 2 nodes'* ]] || fail "$(cat "$tmp/demo.out")"
+	# It goes on, and can be looked at.
+	out=$("$O2/demo/enter" virtmesh nodes)
+	eq "$(grep -c ' up ' <<<"$out")" 2 "nodes up"
+	"$O2/demo/enter" test -e /sys/class/net/vm2
+	sock=$(sed -n 's/.*UNIX-CONNECT:\([^ ]*\).*/\1/p' "$tmp/demo.out")
+	# Its input ends only when the answer is there.
+	mkfifo "$tmp/keys"
+	timeout 20 socat - "UNIX-CONNECT:$sock" <"$tmp/keys" >"$tmp/console" &
+	exec 7>"$tmp/keys"
+	echo 'mesh info; echo over and out' >&7
+	wait_until 10 grep -q '^over and out' "$tmp/console"
+	exec 7>&-
+	grep 'node 1 of ensemble 7' "$tmp/console"
+	"$O2/demo/stop"
+	wait_until 10 nothing_left
+	[ ! -e "$O2/demo" ] || fail "$O2/demo is left"
+}
+
+run "wrong usage: told, and nothing done" refuses_nonsense
+run "Ctrl-C while it looks for an accelerator: nothing is left" ended INT 'kernel and initramfs'
+run "SIGTERM while it starts the guests: nothing is left" ended TERM 'guests: Linux'
+run "SIGKILL while the guests boot: no process is left" ended KILL 'broker answers'
+run "Ctrl-C while it measures: nothing is left" ended INT 'have joined'
+run "KEEP=1: demo: ok, it goes on, enter and the console work, stop ends it" keeps_on_demand
+finish
