@@ -152,7 +152,10 @@ static void vmesh_say_plain(struct vmesh *m, enum vm_frame_type type)
 		vmesh_say(m, skb);
 }
 
-/* What we hear. All with state_lock held. */
+/*
+ * What we hear. All with state_lock held. The log lines are rate limited, because
+ * the host decides how often they come.
+ */
 
 /* The broker's word on timing, within what does no harm. */
 static void vmesh_take_timers(struct vmesh_join *j, const struct vmesh_welcome *w)
@@ -174,8 +177,9 @@ static void vmesh_on_welcome(struct vmesh *m, const struct vmesh_msg *msg)
 		return;
 	}
 	/* One line for each new life or broker, and for coming back from being refused. */
-	if (w.incarnation != j->incarnation || w.broker_id != j->broker_id ||
-	    j->state != VIRTMESH_LINK_JOINED)
+	if ((w.incarnation != j->incarnation || w.broker_id != j->broker_id ||
+	     j->state != VIRTMESH_LINK_JOINED) &&
+	    net_ratelimit())
 		netdev_info(m->netdev,
 			    "joined ensemble %u as node %u: incarnation %u, broker %016llx\n",
 			    w.ensemble, w.node, w.incarnation, w.broker_id);
@@ -226,7 +230,7 @@ static void vmesh_on_refuse(struct vmesh *m, const struct vmesh_msg *msg)
 		vmesh_hello_soon(j);
 		return;
 	}
-	if (j->state != VIRTMESH_LINK_REFUSED || j->refusal != r.reason)
+	if ((j->state != VIRTMESH_LINK_REFUSED || j->refusal != r.reason) && net_ratelimit())
 		netdev_warn(m->netdev, "the broker refuses this node: %s (%u); trying on\n",
 			    vmesh_refusal_name(r.reason), r.reason);
 	j->refusal = r.reason;
