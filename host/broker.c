@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <virtmesh/maps.h>
+
 #include "broker.h"
 #include "log.h"
 
@@ -61,6 +63,7 @@ int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
 		struct vm_ctl_msg msg;
 		char bytes[VM_CTL_MAX];
 	} in;
+	unsigned int records = 0;
 	size_t data;
 	ssize_t n;
 	int err;
@@ -71,6 +74,9 @@ int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
 	if (err)
 		return err;
 	do {
+		/* Every node one record, and no broker has more. */
+		if (records++ > VM_PORTS_MAX)
+			return -EPROTO;
 		n = recv(fd, &in, sizeof(in), MSG_TRUNC);
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;

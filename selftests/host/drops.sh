@@ -78,6 +78,7 @@ unhold() {
 }
 
 follower() {
+	rm -f "$tmp/$1.follow" "$tmp/$1.err"
 	virtmesh drops --follow "${@:2}" >"$tmp/$1.follow" 2>"$tmp/$1.err" &
 }
 
@@ -118,6 +119,7 @@ follow_json() {
 }
 
 second_follower() {
+	rm -f "$tmp/$1.follow" "$tmp/$1.err"
 	local a b
 	two_ports
 	follower a

@@ -108,6 +108,7 @@ mac() {
 
 # Start a receiver on interface $1 for $2 frames; its output goes to $tmp/$1.frames.
 receive() {
+	rm -f "$tmp/$1.frames"
 	frame recv "$1" "$2" "${3:-5}" >"$tmp/$1.frames" &
 	wait_until 5 grep -q ready "$tmp/$1.frames"
 }
