@@ -205,8 +205,8 @@ static int vmesh_probe(struct virtio_device *vdev)
 	return 0;
 
 err_down:
-	cancel_work_sync(&d->config_work);
 	vmesh_queues_down(d);
+	cancel_work_sync(&d->config_work); /* NAPI may start it */
 err_queues:
 	vmesh_queues_exit(d);
 err_destroy:

@@ -170,7 +170,10 @@ void vmesh_netdev_unregister(struct vmesh *m)
 
 void vmesh_netdev_detach(struct vmesh *m)
 {
+	/* Under rtnl, so that no ethtool call is left at the rings. */
+	rtnl_lock();
 	netif_device_detach(m->netdev);
+	rtnl_unlock();
 }
 
 void vmesh_netdev_attach(struct vmesh *m)
@@ -180,6 +183,9 @@ void vmesh_netdev_attach(struct vmesh *m)
 
 void vmesh_netdev_carrier(struct vmesh *m)
 {
+	/* Once unregistered, the interface must not get new link events. */
+	if (m->gone)
+		return;
 	if (!vmesh_join_ready(m) && READ_ONCE(m->dev.link_up) && !READ_ONCE(m->dev.broken))
 		netif_carrier_on(m->netdev);
 	else
@@ -189,16 +195,18 @@ void vmesh_netdev_carrier(struct vmesh *m)
 void vmesh_netdev_mtu(struct vmesh *m, u16 mtu)
 {
 	struct net_device *netdev = m->netdev;
+	bool follow;
 
 	/* Only the join work gets here, one at a time. */
 	if (netdev->max_mtu == mtu)
 		return;
 	rtnl_lock();
-	netdev->max_mtu = mtu;
 	/* A smaller one that somebody set stays. */
-	if (netdev->mtu > mtu && dev_set_mtu(netdev, mtu))
-		netdev_warn(netdev, "the MTU stays at %u, but the mesh carries only %u\n",
-			    netdev->mtu, mtu);
+	follow = netdev->mtu == netdev->max_mtu || netdev->mtu > mtu;
+	netdev->max_mtu = mtu;
+	if (follow && dev_set_mtu(netdev, mtu))
+		netdev_warn(netdev, "the MTU stays at %u, but the mesh carries %u\n", netdev->mtu,
+			    mtu);
 	rtnl_unlock();
 }
 

@@ -103,7 +103,7 @@ void vmesh_queues_down(struct vmesh_dev *d)
 
 int vmesh_queues_resize(struct vmesh_dev *d, u32 rx, u32 tx)
 {
-	int err, err2;
+	int err, err2, fill;
 
 	if (!virtio_has_feature(d->vdev, VIRTIO_F_RING_RESET))
 		return -EOPNOTSUPP;
@@ -112,13 +112,14 @@ int vmesh_queues_resize(struct vmesh_dev *d, u32 rx, u32 tx)
 
 	vmesh_tx_disable(d);
 	err = vmesh_resize_vq(d->tx.vq, tx, vmesh_tx_recycle);
-	/* On an error the ring keeps its size, and is empty or broken. */
 	vmesh_tx_enable(d);
 
 	vmesh_rx_disable(d);
 	err2 = vmesh_resize_vq(d->rx.vq, rx, vmesh_rx_recycle);
-	if (vmesh_rx_fill(d))
-		err2 = -ENOMEM; /* the refill work goes on trying */
+	fill = vmesh_rx_fill(d); /* when it fails, the refill work goes on trying */
 	vmesh_rx_enable(d);
-	return err ?: err2;
+	/* With any other error the ring is as before, but empty. */
+	if (err == -EBUSY || err2 == -EBUSY)
+		vmesh_set_broken(d, err == -EBUSY ? "transmit" : "receive");
+	return err ?: err2 ?: fill;
 }
