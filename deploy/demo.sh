@@ -30,6 +30,8 @@ outside() {
 	[2-6]) ;;
 	*) failed "N=$N: it takes 2 to 6 virtual machines" ;;
 	esac
+	# Where there still is a network, should it have to be fetched.
+	"$srctree/deploy/vm/kernel.sh" >/dev/null || failed "no kernel for the guests"
 	# Short, since sockets live in it: their paths may have 107 bytes.
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/virtmesh-demo-XXXXXX")
 	deathsig=(setpriv --pdeathsig KILL)

@@ -19,6 +19,8 @@
 #	fail WHY, skip WHY	end the case
 #	wait_until SECONDS CMD...	as often as needed; fails when it never holds
 #
+# A test program with cases of its own: `out=$(prog); tap_cases $? <<<"$out"`.
+#
 # After each case the functions named in `after_each` run (a kernel log's scan);
 # one that fails makes the case fail.
 set -u
@@ -163,6 +165,29 @@ run() {
 		echo "not ok $tests_run $name"
 		;;
 	esac
+}
+
+# tap_cases STATUS: the output of a test program of the harness, on stdin: each of
+# its cases becomes one of ours. STATUS is its own: it must agree.
+tap_cases() {
+	local line failed=0 before=$tests_run
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			tests_run=$((tests_run + 1))
+			[ "${line%% *}" = ok ] || failed=$((failed + 1))
+			printf '%s\n' "$line" | sed "s/ok [0-9]*/ok $tests_run/; s/  */ /g"
+			;;
+		1..* | 'TAP version'*) ;;
+		*) printf '# %s\n' "${line#\# }" ;;
+		esac
+	done
+	tests_failed=$((tests_failed + failed))
+	if [ "$tests_run" = "$before" ] || { [ "$1" != 0 ] && [ $failed = 0 ]; }; then
+		tests_run=$((tests_run + 1))
+		tests_failed=$((tests_failed + 1))
+		echo "not ok $tests_run the program ended with status $1"
+	fi
 }
 
 finish() {

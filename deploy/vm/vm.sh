@@ -186,7 +186,7 @@ vm_exec() {
 }
 
 vm_wait() {
-	VM_GRACE=${2:-60} vm_exec "$1" -t 1 : || return $VM_LOST
+	VM_GRACE=${2:-60} vm_exec "$1" -t 30 : || return $VM_LOST
 }
 
 vm_put() {

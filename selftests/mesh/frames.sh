@@ -9,8 +9,8 @@
 isolate "$@"
 # shellcheck source=../guests.sh
 . "$(dirname "$0")/../guests.sh"
-# shellcheck source=nodes.sh
-. "$(dirname "$0")/nodes.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
 
 DGRAM_MAX=3346 # of the default MTU: less 16 of header and 4 of the datagram's own
 

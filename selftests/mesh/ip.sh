@@ -9,8 +9,8 @@
 isolate "$@"
 # shellcheck source=../guests.sh
 . "$(dirname "$0")/../guests.sh"
-# shellcheck source=nodes.sh
-. "$(dirname "$0")/nodes.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
 
 MTU=3366
 

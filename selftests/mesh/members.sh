@@ -9,8 +9,8 @@
 isolate "$@"
 # shellcheck source=../guests.sh
 . "$(dirname "$0")/../guests.sh"
-# shellcheck source=nodes.sh
-. "$(dirname "$0")/nodes.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
 
 # Long enough for emulated guests on a busy host, short enough to wait for.
 broker_args=(--probe-ms 300 --dead-ms 2500)

@@ -4,7 +4,7 @@
 # For the mesh level (source lib.sh and guests.sh first): guests on ports of real
 # steering, with the real broker, and what the host counts for them.
 # shellcheck disable=SC2154 # tmp and srctree are lib.sh's
-# shellcheck source=../../deploy/vm/mesh.sh
+# shellcheck source=../deploy/vm/mesh.sh
 . "$srctree/deploy/vm/mesh.sh"
 
 # mesh_up N ENSEMBLE...: the ensembles, the broker, and guests n1..nN as nodes
