@@ -31,8 +31,8 @@
 #include "state.h"
 
 SANDBOX_CALLS(server_calls, SANDBOX_CALL_ARG(getsockopt, 2, SO_PEERCRED), SANDBOX_CALL(sendto),
-	      SANDBOX_CALL(shutdown), SANDBOX_CALL(close), SANDBOX_CALL(unlink),
-	      SANDBOX_CALL(unlinkat));
+	      SANDBOX_CALL(recvfrom), SANDBOX_CALL(shutdown), SANDBOX_CALL(close),
+	      SANDBOX_CALL(unlink), SANDBOX_CALL(unlinkat));
 
 #define SEND_SECONDS   5
 #define ACCEPT_SECONDS 1 /* after we were out of files or memory */
@@ -268,6 +268,14 @@ static bool tell_watcher(struct broker *b, struct client *c)
 	return false;
 }
 
+/* Did @c ask something that we have not seen yet? The receive that is out will bring it. */
+static bool has_asked(const struct client *c)
+{
+	char byte;
+
+	return c->receiving && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Whatever is next for @c. */
 static void pump(struct broker *b, struct client *c)
 {
@@ -287,7 +295,8 @@ static void pump(struct broker *b, struct client *c)
 	if (c->watching && (tell_watcher(b, c) || c->closing))
 		return;
 	if (b->draining) {
-		let_go(b, c);
+		if (!has_asked(c))
+			let_go(b, c);
 		return;
 	}
 	if (!c->receiving)

@@ -195,12 +195,14 @@ TEST_F(power, closed_standard_files_are_no_trap)
 TEST_F(power, sigterm_answers_what_was_asked_and_tells_watchers_the_end)
 {
 	struct vm_ctl_nodes ask = { .ensemble = 0 };
-	int asker, watcher;
+	struct vm_ctl_info info;
 	struct ctl_record rec;
+	int asker, watcher;
 
 	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
 	asker = ctl_connect();
 	watcher = ctl_connect();
+	ASSERT_EQ(0, ctl_info(asker, &info));
 	ASSERT_EQ(0, ctl_ask(watcher, VM_CTL_WATCH, &ask, sizeof(ask), &rec));
 	ASSERT_EQ(0, kill(self->broker.pid, SIGSTOP));
 	ASSERT_EQ(0, ctl_send(asker, VM_CTL_INFO, 9, NULL, 0));
