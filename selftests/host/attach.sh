@@ -123,16 +123,16 @@ container() {
 
 	receive vm1 3
 	pid=$!
-	nsenter -t "$ns" -n "$here/frame" send v2 "$(mac 1 1)" "$(mac 1 2)" 0x88b5 60 1
-	nsenter -t "$ns" -n "$here/frame" send v2 "$(mac 1 1)" "$(mac 1 2)" 0x0800 1514 2
-	nsenter -t "$ns" -n "$here/frame" send v2 ff:ff:ff:ff:ff:ff "$(mac 1 2)" 0x0806 60 3
+	nsenter -t "$ns" -n "$frame" send v2 "$(mac 1 1)" "$(mac 1 2)" 0x88b5 60 1
+	nsenter -t "$ns" -n "$frame" send v2 "$(mac 1 1)" "$(mac 1 2)" 0x0800 1514 2
+	nsenter -t "$ns" -n "$frame" send v2 ff:ff:ff:ff:ff:ff "$(mac 1 2)" 0x0806 60 3
 	received vm1 "$pid" <<-END
 		$(mac 1 1) $(mac 1 2) 88b5 60 1
 		$(mac 1 1) $(mac 1 2) 0800 1514 2
 		ff:ff:ff:ff:ff:ff $(mac 1 2) 0806 60 3
 	END
 
-	nsenter -t "$ns" -n "$here/frame" recv v2 2 5 >"$tmp/v2.frames" &
+	nsenter -t "$ns" -n "$frame" recv v2 2 5 >"$tmp/v2.frames" &
 	pid=$!
 	wait_until 5 grep -q ready "$tmp/v2.frames"
 	frame send vm1 "$(mac 1 2)" "$(mac 1 1)" 0x0800 1514 4

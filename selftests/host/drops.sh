@@ -119,7 +119,6 @@ follow_json() {
 }
 
 second_follower() {
-	rm -f "$tmp/$1.follow" "$tmp/$1.err"
 	local a b
 	two_ports
 	follower a
@@ -127,7 +126,7 @@ second_follower() {
 	wait_until 5 reads_events "$a"
 	follower b
 	b=$!
-	wait_until 5 grep -q "somebody else follows" "$tmp/b.err"
+	wait_until 5 grep -qs "somebody else follows" "$tmp/b.err"
 	wait_until 5 grep -q "^State:.S" /proc/"$b"/status
 	frame send vm1 "$(mac 1 9)" "$(mac 1 1)" 0x0800 77 1 3
 	wait_until 5 grep -q "77 bytes" "$tmp/a.follow"

@@ -131,6 +131,29 @@ damaged() {
 	sweep
 }
 
+no_btf() {
+	mount -t tmpfs tmpfs /sys/kernel/btf
+	fails 1 virtmesh ensemble add 1
+	says "CONFIG_DEBUG_INFO_BTF"
+	fails 1 virtmesh doctor
+	says "use a kernel of 6.1 or newer"
+	umount /sys/kernel/btf
+}
+
+# Each number of open files that is too small fails at another place.
+few_files() {
+	local n
+	for ((n = 8; n < 100; n += 3)); do
+		status=0
+		out=$(prlimit --nofile="$n" virtmesh ensemble add 1 2>&1) || status=$?
+		[ "$status" != 0 ] || break
+		says "error: "
+		nothing_left
+	done
+	[ "$n" -gt 20 ] && [ "$n" -lt 100 ]
+	virtmesh ensemble del 1
+}
+
 vmesh0_removed() {
 	virtmesh port add vm1 --ensemble 1 --node 1
 	ip link del vmesh0
@@ -193,6 +216,8 @@ case_on "bpffs read-only after the first ensemble: refused, nothing changed" wit
 case_on "the state of another network namespace is refused" other_netns
 case_on "the state of another version is refused" other_abi
 case_on "a pin is missing: refused" damaged
+case_on "a kernel without BTF: told, nothing left" no_btf
+case_on "too few files may be open: refused, nothing left" few_files
 case_on "vmesh0 removed behind its back: shown as gone, made again by the next change" \
 	with_mesh vmesh0_removed
 case_on "vmesh0 removed, then the last ensemble" last_without_vmesh0

@@ -5,9 +5,10 @@
 # lib.sh's: a directory, and what `fails` caught.
 : "${tmp:?lib.sh comes first}" "${out=}"
 
-here=$(dirname "$(realpath "$0")")
-export here
-PATH=$here:$PATH
+# The programs beside the tests: installed, or still where they were built.
+PATH=$(dirname "$(realpath "$0")"):$O/selftests/host:$PATH
+# shellcheck disable=SC2034 # for commands that look for themselves
+frame=$(command -v frame) || bail "the tests' programs are not built"
 PINS=/sys/fs/bpf/virtmesh
 
 # Every case starts and ends with nothing there.
