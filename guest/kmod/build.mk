@@ -27,9 +27,11 @@ ifeq ($(KMOD_RELEASES),)
 	@echo 'modules: no kernel headers in /lib/modules/*/build: install some, or give KDIR=' >&2; exit 1
 endif
 
-# mirror DIRECTORY: links to all that kbuild needs, and to nothing that has gone
+# mirror DIRECTORY: links to all that kbuild needs, and to nothing that has gone.
+# Not below it: another module may be building there at this moment.
 define kmod_mirror
-	$(Q)mkdir -p $(1)/include/virtmesh $(1)/include/uapi/linux && find $(1) -type l -delete && \
+	$(Q)mkdir -p $(1)/include/virtmesh $(1)/include/uapi/linux && \
+		find $(1) $(1)/include/virtmesh $(1)/include/uapi/linux -maxdepth 1 -type l -delete && \
 		ln -s $(KMOD_SRC) $(1)/ && ln -s $(KMOD_HDR) $(1)/include/virtmesh/ && \
 		ln -s $(KMOD_UAPI) $(1)/include/uapi/linux/
 endef
