@@ -2,10 +2,12 @@
 /* The control socket: who may ask, what is answered, and what hostile clients achieve. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -403,13 +405,13 @@ TEST_F(ctl, socket_and_directory_are_root_s_and_the_group_s)
 }
 
 /* In a process of another user: the status is the number of the step that failed. */
-static int as_nobody(int (*steps)(void))
+static int as_user(gid_t gid, int (*steps)(void))
 {
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (setgid(NOBODY) || setuid(NOBODY))
+		if (setgroups(0, NULL) || setgid(gid) || setuid(NOBODY))
 			_exit(99);
 		_exit(steps());
 	}
@@ -424,7 +426,7 @@ static int cannot_connect(void)
 
 TEST_F(ctl, other_users_cannot_connect)
 {
-	EXPECT_EQ(0, as_nobody(cannot_connect));
+	EXPECT_EQ(0, as_user(NOBODY, cannot_connect));
 }
 
 static int asks_but_may_not_resync(void)
@@ -450,7 +452,7 @@ TEST_F(ctl, who_is_let_in_may_ask_but_only_root_may_resync)
 	/* As if it were of the group. */
 	ASSERT_EQ(0, chmod(VM_CTL_DIR, 0755));
 	ASSERT_EQ(0, chmod(VM_CTL_SOCKET, 0666));
-	EXPECT_EQ(0, as_nobody(asks_but_may_not_resync));
+	EXPECT_EQ(0, as_user(NOBODY, asks_but_may_not_resync));
 	EXPECT_EQ(0, ctl_resync(self->ctl));
 }
 
@@ -500,6 +502,61 @@ TEST_F(ctl, other_users_cannot_take_root_s_slots)
 	close(hold[1]);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+#define GROUP_ID 65500
+
+/* The fixture's broker runs where a group virtmesh exists. */
+FIXTURE(group)
+{
+	struct broker_proc broker;
+};
+
+FIXTURE_SETUP(group)
+{
+	FILE *file;
+
+	ASSERT_EQ(0, bed_enter());
+	file = fopen("/run/group", "w");
+	ASSERT_NE(NULL, file);
+	fprintf(file, "root:x:0:\n" VM_CTL_GROUP ":x:%d:\n", GROUP_ID);
+	fclose(file);
+	close(open("/etc/group", O_RDONLY | O_CREAT | O_CLOEXEC, 0644)); /* to mount on */
+	ASSERT_EQ(0, mount("/run/group", "/etc/group", NULL, MS_BIND, NULL));
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+}
+
+FIXTURE_TEARDOWN(group)
+{
+	if (!_metadata->passed)
+		bed_log_show();
+	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
+}
+
+static int asks_and_may_not_resync(void)
+{
+	struct vm_ctl_info info;
+	int fd = ctl_connect();
+
+	if (fd < 0)
+		return 1;
+	if (ctl_info(fd, &info))
+		return 2;
+	return ctl_resync(fd) == -EPERM ? 0 : 3;
+}
+
+TEST_F(group, its_members_may_ask_and_nobody_else)
+{
+	struct stat st;
+
+	ASSERT_EQ(0, stat(VM_CTL_SOCKET, &st));
+	EXPECT_EQ(0660, st.st_mode & 07777);
+	EXPECT_EQ(GROUP_ID, st.st_gid);
+	ASSERT_EQ(0, stat(VM_CTL_DIR, &st));
+	EXPECT_EQ(0750, st.st_mode & 07777);
+	EXPECT_EQ(GROUP_ID, st.st_gid);
+	EXPECT_EQ(0, as_user(GROUP_ID, asks_and_may_not_resync));
+	EXPECT_EQ(0, as_user(NOBODY, cannot_connect));
 }
 
 TEST_HARNESS_MAIN

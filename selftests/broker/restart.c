@@ -307,6 +307,24 @@ TEST_F(state, vmesh0_torn_away_is_noticed_without_a_word)
 	guest_close(&a);
 }
 
+TEST_F(state, vmesh0_that_was_down_serves_when_it_is_up_again)
+{
+	struct vm_ctl_info info;
+	struct guest a;
+
+	ASSERT_EQ(0, bed_virtmesh("ensemble add 1"));
+	ASSERT_EQ(0, guest_add(&a, "vm1", 1, 1));
+	ASSERT_EQ(0, system("ip link set vmesh0 down"));
+	ASSERT_EQ(0, guest_hello(&a));
+	EXPECT_EQ(0, guest_expect_none(&a, VM_F_WELCOME, 100));
+	ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	EXPECT_EQ(1, info.has_state);
+	EXPECT_EQ(0, info.frames_rx);
+	ASSERT_EQ(0, system("ip link set vmesh0 up"));
+	ASSERT_EQ(0, guest_join(&a));
+	guest_close(&a);
+}
+
 TEST_F(state, pins_torn_away_are_noticed_at_the_next_resync)
 {
 	struct vm_ctl_info info;
