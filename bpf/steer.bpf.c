@@ -345,6 +345,11 @@ static __always_inline enum vm_drop lost_reason(int err)
 /*
  * The two tracepoints fire for every redirect on the host. Ours is what came in
  * by one port and was for another.
+ *
+ * This one is on the fast path, once for each batch handed to a tap: measured at
+ * 50 to 100 ns, more than all of steer's checks, nearly all of it the way here.
+ * So the first thing is to see whether anything was lost. Behind vhost-net a
+ * batch is up to 16 frames, behind write() it is one.
  */
 SEC("tp_btf/xdp_devmap_xmit")
 int BPF_PROG(devmap_xmit, const struct net_device *from, const struct net_device *to, int sent,

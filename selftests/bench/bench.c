@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <bpf/libbpf.h>
-
 #include "bench.h"
 #include "figure.h"
 
@@ -45,7 +43,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s OUT.json [NAME]...\n", argv[0]);
 		return 1;
 	}
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	if (figures_init())
 		return 1;
 	for (i = 0; i < BENCHES; i++) {

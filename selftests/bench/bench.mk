@@ -23,6 +23,6 @@ $(BENCH_PROG): X_LIBS = -lbpf -luring -ljson-c -lpthread
 $(BENCH_PROG): $(BENCH_OBJ)
 	$(link)
 
-bench: $(BENCH_PROG)
+bench: deps $(BENCH_PROG)
 	$(Q)$(BENCH_PROG) $(O)/bench.json $(BENCH)
 	@echo 'bench: $(O)/bench.json'
