@@ -359,10 +359,10 @@ in_the_way() {
 port_del_under_other() {
 	virtmesh port add vm4 --ensemble 1 --node 4
 	xdp-loader load -n other vm4 /other.bpf.o
-	pins=$(find $XDP_PINS -name "dispatch-$(cat /sys/class/net/vm4/ifindex)-*")
-	[ -d "$pins" ] || fail "no pins to look at: $pins"
+	eq "$(libxdp_pins vm4)" 1
+	index=$(cat /sys/class/net/vm4/ifindex)
 	virtmesh port del vm4
-	[ ! -e "$pins" ] || fail "left: $pins"
+	eq "$(find $XDP_PINS -name "dispatch-$index-*")" "" "libxdp's pins"
 	until_done no_program other
 	steers
 }
