@@ -179,7 +179,40 @@ show_one_ensemble() {
 	fails 3 virtmesh show --ensemble 3
 }
 
+manual_is_complete() {
+	local manual word
+	manual=$(sed 's/\\-/-/g; s/\\f[BIR]//g' "$srctree/host/virtmesh.8")
+	for word in $(virtmesh --help | grep -o -- '--[a-z]*' | sort -u) \
+		$(virtmesh drops --json | jsonget /0/drops | grep -o '[a-z][a-z-]*') \
+		"ensemble add" "ensemble del" "ensemble list" "port add" "port del"; do
+		case $manual in *"$word"*) ;; *) fail "virtmesh.8 has nothing of $word" ;; esac
+	done
+}
+
+# complete_with WORD...: what bash offers for the last WORD
+complete_with() {
+	# shellcheck disable=SC2034 # the completion's
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+	_virtmesh
+	echo "${COMPREPLY[*]}"
+}
+completion() {
+	virtmesh port add vm1 --ensemble 1 --node 1
+	# shellcheck source=../../deploy/completion/virtmesh
+	. "$srctree/deploy/completion/virtmesh"
+	eq "$(complete_with virtmesh en)" ensemble
+	eq "$(complete_with virtmesh ensemble "")" "add del list"
+	eq "$(complete_with virtmesh ensemble del "")" "--help --json --verbose 1"
+	eq "$(complete_with virtmesh port del v)" vm1
+	eq "$(complete_with virtmesh port add x --ensemble "")" 1
+	eq "$(complete_with virtmesh drops --f)" --follow
+	eq "$(complete_with virtmesh attach vm)" "vm1 vmesh0"
+	eq "$(complete_with virtmesh port add x --node "")" ""
+}
+
 case_on "help names every verb" help_names_every_verb
+case_on "the manual names every option and drop reason" with_mesh manual_is_complete
+case_on "bash completes verbs, options, ports and ensembles" with_mesh completion
 case_on "wrong usage exits with 2 and says what" usage_errors
 case_on "numbers out of range are refused" bad_numbers
 case_on "without a mesh every verb exits with 3 and says how to make one" no_state
