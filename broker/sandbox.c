@@ -19,9 +19,7 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include "../host/log.h"
 #include "loop.h"

@@ -115,7 +115,7 @@ int bed_virtmesh(const char *fmt, ...)
 		split(words, argv, "virtmesh");
 		become("host/virtmesh", argv);
 	}
-	status = pid < 0 ? -errno : wait_for(pid, 20000);
+	status = pid < 0 ? -errno : wait_for(pid, BED_COMMAND_MS);
 	if (status > 0 && WIFEXITED(status))
 		status = WEXITSTATUS(status);
 	if (status) {

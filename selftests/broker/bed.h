@@ -14,8 +14,17 @@
 
 #define BED_LOG "/run/broker.log" /* the broker's stderr, in the test's own /run */
 
-/* What a broker is given a moment to do; generous, since nothing waits it out but a failure. */
-#define BED_WAIT_MS 5000
+/*
+ * Deadlines for what should take a moment: generous, since nothing waits them
+ * out but a failure, and an emulated machine may be busy. The harness's own (in
+ * seconds, for a whole test) must be longer.
+ */
+#define BED_WAIT_MS    20000
+#define BED_COMMAND_MS 60000
+#ifdef TEST_TIMEOUT_DEFAULT
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+#endif
 
 struct broker_proc {
 	pid_t pid;

@@ -40,7 +40,7 @@ vm_exec host '
 echo "# VM: kernel $VM_VERSION, $VM_ACCEL"
 
 on_its_kernel() {
-	vm_exec host -t 400 "O=/build $1"
+	vm_exec host -t 900 "O=/build $1"
 }
 
 kernel_log() {
