@@ -26,7 +26,8 @@ struct vm_args {
 	unsigned int ensemble;
 	unsigned int node;
 	unsigned int mtu;
-	uid_t owner;
+	uid_t owner; /* root, if not owner_given */
+	bool owner_given;
 	bool json;
 	bool follow;
 	bool verbose;

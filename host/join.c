@@ -12,6 +12,25 @@
 #include "log.h"
 #include "xdp.h"
 
+/* Asked for again, with an owner: it must be the one the tap has. */
+static int check_owner(const struct vm_port_entry *entry, const struct vm_args *args)
+{
+	struct vm_link link;
+	int err;
+
+	err = vm_link_get(entry->ifindex, &link);
+	if (err) {
+		vm_err("cannot look at %s: %s", args->name, strerror(-err));
+		return err;
+	}
+	if (link.owner == args->owner)
+		return VM_JOIN_SAME;
+	vm_err("%s is a port already, and its tap belongs to user %d, not %u; remove it first "
+	       "(virtmesh port del %s)",
+	       args->name, (int)link.owner, args->owner, args->name);
+	return -EEXIST;
+}
+
 /* The interface is a port already: the one that is asked for? */
 static int check_taken(const struct vm_port_entry *entry, const struct vm_args *args, __u32 owned)
 {
@@ -39,7 +58,7 @@ static int check_taken(const struct vm_port_entry *entry, const struct vm_args *
 		       args->name);
 		return -EEXIST;
 	}
-	return VM_JOIN_SAME;
+	return args->owner_given ? check_owner(entry, args) : VM_JOIN_SAME;
 }
 
 int vm_join_check(const struct vm_state *st, const struct vm_ports *ports,

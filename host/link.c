@@ -134,14 +134,28 @@ static void parse_xdp(const struct rtattr *nest, struct vm_link *link)
 	}
 }
 
-static void parse_info(const struct rtattr *nest, struct vm_link *link)
+static void parse_tun(const struct rtattr *nest, struct vm_link *link)
 {
 	const struct rtattr *rta;
 	int len = RTA_PAYLOAD(nest);
 
 	for (rta = RTA_DATA(nest); RTA_OK(rta, len); rta = RTA_NEXT(rta, len))
+		if (rta->rta_type == IFLA_TUN_OWNER)
+			link->owner = rta_u32(rta);
+}
+
+static void parse_info(const struct rtattr *nest, struct vm_link *link)
+{
+	const struct rtattr *rta;
+	int len = RTA_PAYLOAD(nest);
+
+	/* The kind comes first, and says whose attributes the data are. */
+	for (rta = RTA_DATA(nest); RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
 		if (rta->rta_type == IFLA_INFO_KIND)
 			rta_str(link->kind, sizeof(link->kind), rta);
+		else if (rta->rta_type == IFLA_INFO_DATA && !strcmp(link->kind, "tun"))
+			parse_tun(rta, link);
+	}
 }
 
 static void parse_stats(const struct rtattr *rta, struct vm_link *link)
@@ -164,6 +178,7 @@ static int parse_link(const struct nlmsghdr *nh, struct vm_link *link)
 		return -EBADMSG;
 	memset(link, 0, sizeof(*link));
 	link->ifindex = ifi->ifi_index;
+	link->owner = (__u32)-1;
 	link->flags = ifi->ifi_flags;
 	link->ether = ifi->ifi_type == ARPHRD_ETHER;
 	link->loopback = ifi->ifi_flags & IFF_LOOPBACK;

@@ -22,6 +22,7 @@ struct vm_link {
 	bool loopback;
 	bool ether; /* ARPHRD_ETHER */
 	__u8 mac[6];
+	__u32 owner; /* of a tap: a user id; (__u32)-1: nobody, or no tap */
 	__u64 tx_dropped;
 	__u32 xdp_id; /* attached program; 0: none */
 	bool xdp_generic; /* ... in the skb path */

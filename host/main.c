@@ -221,6 +221,7 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 		case 'o':
 			opt = OPT_OWNER;
 			err = parse_owner(optarg, args);
+			args->owner_given = true;
 			break;
 		case 'f':
 			opt = OPT_FOLLOW;

@@ -66,10 +66,12 @@ counters_start_at_0() {
 
 twice() {
 	local before
-	virtmesh port add vm1 --ensemble 1 --node 1 --mtu 1500
+	virtmesh port add vm1 --ensemble 1 --node 1 --mtu 1500 --owner 7
 	before=$(mapdump)
-	out=$(virtmesh port add vm1 --ensemble 1 --node 1 --mtu 1500)
+	out=$(virtmesh port add vm1 --ensemble 1 --node 1 --mtu 1500 --owner 7)
 	says "exists already"
+	fails 1 virtmesh port add vm1 --ensemble 1 --node 1 --mtu 1500 --owner 8
+	says "belongs to user 7, not 8"
 	out=$(virtmesh port add vm1 --ensemble 1 --node 1)
 	says "exists already"
 	eq "$(mapdump)" "$before"
