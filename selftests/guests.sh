@@ -61,12 +61,13 @@ guests_klog() {
 #	begin WHERE TAG COMMAND		start a simple command
 #	receive WHERE TAG ARG...	start `traffic recv ARG...`, and wait until it listens
 #	result WHERE TAG [SECONDS]	wait until it has ended: its output, its status
+#	outcome WHERE TAG [SECONDS]	the same into $out, and the case fails when it did
 #	interrupt WHERE TAG [SIGNAL]	send it a signal, default TERM
-at() {
+at() { # WHERE SCRIPT [SECONDS]
 	if [ "$1" = host ]; then
 		(cd "$tmp" && bash -c "$2")
 	else
-		vm_exec "$1" "cd /tmp; $2"
+		vm_exec "$1" -t "${3:-30}" "cd /tmp; $2"
 	fi
 }
 begin() {
@@ -82,14 +83,19 @@ receive() {
 	shift 2
 	begin "$where" "$tag" "traffic recv $*"
 	at "$where" "i=0; until grep -qs ready $tag.err; do
-			[ \$i -lt 500 ] && [ ! -e $tag.rc ] || { cat $tag.err; exit 1; }
+			[ \$i -lt 1000 ] && [ ! -e $tag.rc ] || { cat $tag.err; exit 1; }
 			i=\$((i + 1)); sleep 0.02; done"
 }
 result() {
 	at "$1" "i=0; until [ -e $2.rc ]; do
-			[ \$i -lt $((${3:-25} * 50)) ] || { echo '$2 does not end'; exit 124; }
+			[ \$i -lt $((${3:-100} * 50)) ] || { echo '$2 does not end'; exit 124; }
 			i=\$((i + 1)); sleep 0.02; done
-		cat $2.out; grep -v ready $2.err; exit \$(cat $2.rc)"
+		cat $2.out; grep -v ready $2.err; exit \$(cat $2.rc)" $((${3:-100} + 20))
+}
+outcome() {
+	local status=0
+	out=$(result "$@") || status=$?
+	[ $status = 0 ] || fail "$2 at $1 ended with $status: $out"
 }
 interrupt() {
 	at "$1" "kill -${3:-TERM} \$(cat $2.pid)"

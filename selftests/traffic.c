@@ -93,7 +93,7 @@ static struct {
 	.min = 60,
 	.max = 60,
 	.count = 1,
-	.seconds = 30,
+	.seconds = 90,
 };
 
 static volatile sig_atomic_t stop;
@@ -132,11 +132,14 @@ static void pattern(uint8_t *buf, size_t len, uint32_t seed, uint32_t seq)
 	}
 }
 
-static void open_packet(struct end *e)
+static void open_packet(struct end *e, bool receive)
 {
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(opt.type) };
-	int big = 64 << 20;
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET };
+	int big = 16 << 20;
 
+	/* A sender would only let what comes fill the guest's memory. */
+	if (receive)
+		ll.sll_protocol = htons(opt.type);
 	ll.sll_ifindex = (int)if_nametoindex(opt.end);
 	if (!ll.sll_ifindex)
 		die(opt.end);
@@ -183,7 +186,7 @@ static void open_end(struct end *e, bool receive)
 		if (e->kind == TAP)
 			open_tap(e);
 		else
-			open_packet(e);
+			open_packet(e, receive);
 	} else {
 		e->fd = open(opt.end, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		if (e->fd < 0)

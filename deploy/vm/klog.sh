@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Read a kernel log, and print what should not be in it with what follows:
-# warnings with a trace, oopses, sanitizers, lockdep, stalls, our own errors.
+# warnings with a trace, oopses, sanitizers, lockdep, stalls, our own errors; at
+# most 150 lines of it, since the first tells most.
 # Exit status: 1 when there was anything.
 exec awk '
 	/WARNING: (CPU|at|possible|suspicious|inconsistent|bad)|BUG:|Oops|Kernel panic|general protection fault|KASAN|UBSAN|KFENCE|kmemleak/ ||
@@ -12,6 +13,6 @@ exec awk '
 	/sleeping function called|scheduling while atomic|page allocation failure/ ||
 	/unregister_netdevice: waiting|NETDEV WATCHDOG|Call Trace:|Unknown symbol|disagrees about/ ||
 	/virtmesh.*([Ee]rror|broken)/ { show = 40; bad = 1 }
-	show > 0 { print; show-- }
+	show > 0 && lines < 150 { print; show--; lines++ }
 	END { exit bad }
 '

@@ -126,8 +126,7 @@ vm_read_line() {
 			return $VM_LOST
 		fi
 		if grep -q 'Kernel panic' "$VM_DIR/$1/console.log"; then
-			vm_say "$1: its kernel panicked:"
-			tail -n 40 "$VM_DIR/$1/console.log" >&2
+			vm_say "$1: $(grep -m 1 'Kernel panic' "$VM_DIR/$1/console.log")"
 			return $VM_LOST
 		fi
 		[ "$(vm_now)" -lt "$3" ] || return $VM_LOST

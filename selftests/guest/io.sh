@@ -73,12 +73,14 @@ exact() { # N: what counts prints when all N came once, in order
 to_host() {
 	receive host r -n 3351 t1
 	at a 'traffic send -n 3351 -s 30-3380 -r 4000 /dev/virtmesh_io0'
-	eq "$(result host r | counts)" "$(exact 3351)"
+	outcome host r
+	eq "$(counts <<<"$out")" "$(exact 3351)"
 }
 to_guest() {
 	receive a r -n 3351 /dev/virtmesh_io0
 	at host 'traffic send -n 3351 -s 30-3380 -r 2000 t1'
-	eq "$(result a r | counts)" "$(exact 3351)"
+	outcome a r
+	eq "$(counts <<<"$out")" "$(exact 3351)"
 }
 bursts() {
 	local size
@@ -89,8 +91,10 @@ bursts() {
 		begin host s "traffic send -n 1000 -s $size t1"
 		at a "traffic send -n 1500 -s $size /dev/virtmesh_io0"
 		result host s
-		eq "$(result a r | counts)" "$(exact 1000)" "to the guest, $size bytes"
-		eq "$(result host r | counts)" "$(exact 1500)" "to the host, $size bytes"
+		outcome a r
+		eq "$(counts <<<"$out")" "$(exact 1000)" "to the guest, $size bytes"
+		outcome host r
+		eq "$(counts <<<"$out")" "$(exact 1500)" "to the host, $size bytes"
 	done
 }
 
@@ -108,9 +112,9 @@ interrupts_are_few() {
 reload_under_traffic() {
 	local i
 	for i in 1 2 3; do
-		begin host s 'traffic send -n 4000000 -t 60 -r 20000 t1'
-		begin a w 'traffic send -n 4000000 -t 60 /dev/virtmesh_io0'
-		begin a r 'traffic recv -n 4000000 -t 60 /dev/virtmesh_io0'
+		begin host s 'traffic send -n 4000000 -t 300 -r 20000 t1'
+		begin a w 'traffic send -n 4000000 -t 300 /dev/virtmesh_io0'
+		begin a r 'traffic recv -n 4000000 -t 300 /dev/virtmesh_io0'
 		vm_exec a 'until grep -q ready /tmp/r.err; do sleep 0.01; done'
 		# Open files pin the module: take the device from the driver instead.
 		vm_exec a "echo $(head -n 1 "$tmp/nets") >/sys/bus/virtio/drivers/virtmesh_io/unbind"
@@ -120,7 +124,7 @@ reload_under_traffic() {
 		fails 3 result a r
 		[[ $out == *error=ENODEV* ]] || fail "reader: $out"
 		vm_exec a 'rmmod virtmesh_io && modprobe virtmesh_io'
-		wait_until 5 vm_exec a 'test -c /dev/virtmesh_io0'
+		wait_until 20 vm_exec a 'test -c /dev/virtmesh_io0'
 		interrupt host s
 		result host s >/dev/null || :
 	done
@@ -132,9 +136,9 @@ reload_under_traffic() {
 }
 
 hot_unplug_under_traffic() {
-	begin host s 'traffic send -n 4000000 -t 60 -r 20000 t1'
-	begin a w 'traffic send -n 4000000 -t 60 /dev/virtmesh_io0'
-	begin a r 'traffic recv -n 4000000 -t 60 /dev/virtmesh_io0'
+	begin host s 'traffic send -n 4000000 -t 300 -r 20000 t1'
+	begin a w 'traffic send -n 4000000 -t 300 /dev/virtmesh_io0'
+	begin a r 'traffic recv -n 4000000 -t 300 /dev/virtmesh_io0'
 	vm_exec a 'until grep -q ready /tmp/r.err; do sleep 0.01; done'
 	vm_qmp a device_del '{"id":"nic-t1"}'
 	vm_event a DEVICE_DELETED 20

@@ -67,11 +67,11 @@ without_a_broker() {
 
 joins_by_itself() {
 	mesh_broker_start
-	wait_until 20 is JOINED info n2 state
-	wait_until 20 is JOINED info n1 state
+	wait_until 45 is JOINED info n2 state
+	wait_until 45 is JOINED info n1 state
 	eq "$(vm_exec n2 'cat /sys/class/net/mesh0/carrier')" 1 "carrier"
-	wait_until 5 peers_up n1 2
-	wait_until 5 peers_up n2 2
+	wait_until 20 peers_up n1 2
+	wait_until 20 peers_up n2 2
 	vm_exec n1 'mesh ping 2 -q -i 0 -c 100'
 	# One line in the log for it, with what a reader wants to know.
 	vm_klog n2 >/dev/null
@@ -104,7 +104,7 @@ reader_with_a_short_buffer() {
 	# EMSGSIZE, and the datagram is still there for a buffer that is large enough.
 	receive n2 r -n 3 --channel 5 /dev/virtmesh0
 	vm_exec n1 'traffic send -n 3 -s 3000 --channel 5 --dst 2 /dev/virtmesh0'
-	out=$(result n2 r)
+	outcome n2 r
 	[[ $out == *'total=3 corrupt=0'* ]] || fail "$out"
 }
 
@@ -118,9 +118,9 @@ sleeps_and_wakes() {
 			echo devices >/sys/power/pm_test
 			echo freeze >/sys/power/state
 			echo none >/sys/power/pm_test'
-		wait_until 10 is JOINED info n1 state
+		wait_until 30 is JOINED info n1 state
 		vm_exec n1 'mesh ping 2 -q -i 0 -c 100 -s 3000'
-		wait_until 10 peers_up n2 2
+		wait_until 30 peers_up n2 2
 	done
 	eq "$(info n1 incarnation)" "$life" "incarnation"
 	[ "$(vm_exec n1 'cat /sys/power/suspend_stats/success')" -ge 2 ] || fail "it did not sleep"
@@ -159,7 +159,8 @@ jumbo() {
 	done
 	receive j2 r -n 500 /dev/virtmesh0
 	vm_exec j1 "traffic send -n 500 -r 500 -s 32-$((JUMBO - 20)) --dst 2 /dev/virtmesh0"
-	eq "$(result j2 r | received 1)" "500 500 0"
+	outcome j2 r
+	eq "$(received 1 <<<"$out")" "500 500 0"
 	mesh_unnode j1
 	mesh_unnode j2
 }

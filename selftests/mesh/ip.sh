@@ -112,7 +112,7 @@ accounted() {
 	result n1 f1 || :
 	result n2 f2 || :
 	for i in 1 2 3; do
-		wait_until 20 is "${before[i]}" gaps "n$i"
+		wait_until 45 is "${before[i]}" gaps "n$i"
 	done
 	echo "lost: n1 $(lost n1), n2 $(lost n2), n3 $(lost n3)"
 }
