@@ -70,7 +70,7 @@ struct vm_port {
 	__u16 slot; /* index into taps, counters, limits */
 	__u16 mtu; /* without the Ethernet header */
 	__u32 flags; /* enum vm_port_flags */
-	__u32 prog_id; /* the program that was attached; 0 when the dispatcher holds it */
+	__u32 prog_id; /* the program that was attached; under the dispatcher, one of those it calls */
 	__u64 tx_dropped; /* of the interface when it was attached: the skb path's base */
 	__u64 added_ns; /* CLOCK_REALTIME */
 };
