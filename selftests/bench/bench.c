@@ -19,7 +19,7 @@ static const struct {
 } benches[] = {
 	{ "steer-cost", bench_steer_cost },   { "steer-ports", bench_steer_ports },
 	{ "tap-rate", bench_tap_rate },	      { "tap-group", bench_tap_group },
-	{ "tap-latency", bench_tap_latency },
+	{ "tap-latency", bench_tap_latency }, { "port-add", bench_port_add },
 };
 
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))

@@ -6,7 +6,7 @@ BENCH_PROG	:= $(O)/selftests/bench/bench
 BENCH_SKEL	:= $(O)/selftests/bench/bare.skel.h
 # keep sorted
 BENCH_SRC	:= selftests/bench/bench.c selftests/bench/figure.c selftests/bench/lane.c \
-		   selftests/bench/pump.c selftests/bench/steer_cost.c \
+		   selftests/bench/port_add.c selftests/bench/pump.c selftests/bench/steer_cost.c \
 		   selftests/bench/tap_latency.c selftests/bench/tap_rate.c \
 		   selftests/bpf/link.c selftests/bpf/testbed.c
 BENCH_OBJ	:= $(BENCH_SRC:%.c=$(O)/%.o)
@@ -23,6 +23,6 @@ $(BENCH_PROG): X_LIBS = -lbpf -luring -ljson-c -lpthread
 $(BENCH_PROG): $(BENCH_OBJ)
 	$(link)
 
-bench: deps $(BENCH_PROG)
-	$(Q)$(BENCH_PROG) $(O)/bench.json $(BENCH)
+bench: deps $(BENCH_PROG) $(O)/host/virtmesh
+	$(Q)O=$(O) $(BENCH_PROG) $(O)/bench.json $(BENCH)
 	@echo 'bench: $(O)/bench.json'
