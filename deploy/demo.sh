@@ -147,7 +147,8 @@ inside() {
 	ko=$O/guest/kmod/$VM_VERSION/virtmesh.ko
 	[ -e "$ko" ] || give_up "$ko is not built: make modules"
 	VM_INITRAMFS=$O/vm/demo.gz
-	vm_init "$DEMO_DIR" "$ko" "$O/guest/tools/mesh.static:bin/mesh" virtio-rng 2>"$DEMO_DIR/init.log" ||
+	vm_init "$DEMO_DIR" "$ko" "$O/guest/tools/mesh.static:bin/mesh" virtio-rng \
+		"$srctree/deploy/virtmesh-bind" 2>"$DEMO_DIR/init.log" ||
 		give_up "$(tail -n 1 "$DEMO_DIR/init.log")"
 	accel="KVM"
 	[ "$VM_ACCEL" = kvm ] || accel="emulation (TCG): $(sed -n 's/^vm: \(.*\): emulating.*/\1/p' \

@@ -31,7 +31,7 @@ guests_init() {
 		[ ! -e "$ko" ] || words+=("$ko")
 	done
 	[ ! -e "$O/guest/tools/mesh.static" ] || words+=("$O/guest/tools/mesh.static:bin/mesh")
-	words+=(virtio_net virtio-rng "$(command -v ethtool)" "$(traffic_program):bin/traffic")
+	words+=(virtio_net virtio-rng "$srctree/deploy/virtmesh-bind" "$(command -v ethtool)" "$(traffic_program):bin/traffic")
 	# One initramfs for all tests that ask for the same things.
 	VM_INITRAMFS=$O/vm/$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12).gz
 	vm_init "$tmp/vm" "${words[@]}" "$@" || bail "cannot prepare the guests"

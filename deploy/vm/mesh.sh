@@ -3,7 +3,7 @@
 #
 # Guests on a mesh: a library for bash, on top of vm.sh (source that first). It
 # needs virtmesh and virtmeshd in PATH, a private bpffs and /run, and guests that
-# have the virtmesh module and the mesh command in their initramfs.
+# have the virtmesh module, virtmesh-bind and the mesh command in their initramfs.
 #
 #	mesh_broker_start [ARG]...	virtmeshd, until it answers
 #	mesh_broker_stop [SIGNAL]	and wait until it has gone; default TERM
@@ -59,7 +59,8 @@ mesh_node() {
 }
 
 mesh_load() {
-	vm_exec "$1" 'modprobe virtmesh && exec mesh info -w 20' >/dev/null || {
+	# Where virtio_net is built into the kernel, it has the device already.
+	vm_exec "$1" 'modprobe virtmesh && virtmesh-bind --all && exec mesh info -w 20' >/dev/null || {
 		vm_say "$1 has not joined: $(vm_exec "$1" 'mesh info 2>&1; dmesg | tail -n 5')"
 		return 1
 	}

@@ -64,6 +64,14 @@ rng_driver_unbinds_and_binds() {
 		dd if=/dev/hwrng bs=512 count=1 iflag=fullblock of=/dev/null'
 }
 
+complaints_are_seen() {
+	vm_exec a 'echo "WARNING: CPU: 0 PID: 1 at nowhere.c:1" >/dev/kmsg'
+	fails 1 guests_klog
+	[[ $out == *nowhere.c* ]] || fail "$out"
+	# Once: the next case starts with a clean log.
+	guests_klog
+}
+
 reset() {
 	id=$(vm_exec a 'cat /proc/sys/kernel/random/boot_id')
 	vm_qmp a system_reset
@@ -85,6 +93,7 @@ run "a command that hangs is ended at its deadline" exec_deadline
 run "a file put into the guest arrives exactly" put_is_exact
 run "stock entropy device: random bytes come through its ring" rng
 run "stock entropy device: unbound and bound again, it works" rng_driver_unbinds_and_binds
+run "a complaint in the guest's kernel log is seen, and fails its case" complaints_are_seen
 run "system_reset: the guest boots anew and takes commands" reset
 run "a killed guest is told, not waited for" killed_guest_is_told
 finish

@@ -54,7 +54,7 @@ bound_on_purpose() {
 }
 
 without_a_broker() {
-	vm_exec n2 'modprobe virtmesh'
+	vm_exec n2 'modprobe virtmesh && virtmesh-bind --all'
 	eq "$(info n2 state)" JOINING
 	eq "$(info n2 incarnation)/$(info n2 epoch)" 0/0
 	fails 4 vm_exec n2 'mesh info'
@@ -171,7 +171,7 @@ programs() {
 		[ ! -x "$here/chardev" ] || echo "$here/chardev"
 	done | head -n 1
 }
-guests_init "$(programs):bin/chardev" "$srctree/deploy/virtmesh-bind:bin/virtmesh-bind"
+guests_init "$(programs):bin/chardev"
 run "two guests boot, no broker" boot
 run "virtmesh-bind takes the mesh device from virtio_net, gives it back, spares the other" \
 	bound_on_purpose

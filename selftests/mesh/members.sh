@@ -196,9 +196,7 @@ unplug_and_plug() {
 	vm_qmp n2 human-monitor-command \
 		"{\"command-line\":\"device_add virtio-net-pci,id=nic-n2,$args\"}"
 	# No udev in these guests: what its rule does, by hand.
-	wait_until 30 vm_exec n2 'for d in /sys/bus/virtio/devices/*; do
-			[ -e $d/driver ] || { echo ${d##*/} >/sys/bus/virtio/drivers/virtmesh/claim && exit; }
-		done; exit 1'
+	wait_until 30 vm_exec n2 'virtmesh-bind --all; test -c /dev/virtmesh0'
 	vm_exec n2 'mesh info -w 20'
 	vm_exec n2 'echo 1 >/proc/sys/net/ipv6/conf/mesh0/disable_ipv6; ip link set mesh0 up'
 	next_life n2 2 "$life"
