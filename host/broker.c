@@ -36,6 +36,23 @@ int vm_broker_connect(void)
 	return fd;
 }
 
+/*
+ * What errno means once connected. A broker that is killed takes its listening
+ * socket along a moment later: until then it accepts, and then resets.
+ */
+static int broken(void)
+{
+	switch (errno) {
+	case EAGAIN:
+		return -ETIMEDOUT;
+	case ECONNRESET:
+	case EPIPE:
+		return -ENOTCONN;
+	default:
+		return -errno;
+	}
+}
+
 static int send_request(int fd, enum vm_ctl_op op, const void *payload, size_t len)
 {
 	struct vm_ctl_msg msg = {
@@ -50,9 +67,7 @@ static int send_request(int fd, enum vm_ctl_op op, const void *payload, size_t l
 	};
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	if (sendmsg(fd, &mh, MSG_NOSIGNAL) < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return 0;
+	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 ? broken() : 0;
 }
 
 int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
@@ -79,7 +94,7 @@ int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
 			return -EPROTO;
 		n = recv(fd, &in, sizeof(in), MSG_TRUNC);
 		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+			return broken();
 		if (!n)
 			return -ENOTCONN;
 		if (n > (ssize_t)sizeof(in) || n < (ssize_t)sizeof(in.msg))
@@ -110,15 +125,14 @@ void vm_broker_resync(void)
 	int fd, err;
 
 	fd = vm_broker_connect();
-	if (fd == -ENOTCONN)
-		return;
 	err = fd;
 	why[0] = '\0';
 	if (fd >= 0) {
 		err = vm_broker_ask(fd, VM_CTL_RESYNC, NULL, 0, NULL, NULL, why, sizeof(why));
 		close(fd);
 	}
-	if (err)
+	/* Nobody, or somebody who ended meanwhile: the next one reads the maps when it starts. */
+	if (err && err != -ENOTCONN)
 		vm_warn("the broker did not take notice of the change (%s): it will when it is "
 			"restarted",
 			*why ? why : strerror(-err));

@@ -19,8 +19,9 @@ int vm_broker_connect(void);
 /*
  * Ask @op with @len bytes at @payload, and hand each record of the answer to
  * @fn (which returns 0 to go on; NULL: nothing is expected). Returns 0; what @fn
- * returned; -ETIMEDOUT; -EPROTO when the answer makes no sense; or the broker's
- * own error, whose words are then in @why (@size bytes, always terminated).
+ * returned; -ETIMEDOUT; -ENOTCONN when the broker ended meanwhile; -EPROTO when
+ * the answer makes no sense; or the broker's own error, whose words are then in
+ * @why (@size bytes, always terminated).
  */
 int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
 		  int (*fn)(const void *data, size_t len, void *arg), void *arg, char *why,

@@ -82,14 +82,10 @@ fake() {
 
 nonsense() {
 	local how start
-	for how in hangup short length version cookie op odd silent; do
+	for how in short length version cookie op odd silent; do
 		fake "$how"
 		start=$SECONDS
-		if [ "$how" = hangup ]; then
-			fails 3 virtmesh nodes
-		else
-			fails 1 virtmesh nodes
-		fi
+		fails 1 virtmesh nodes
 		says "the broker did not answer"
 		[ $((SECONDS - start)) -le 5 ] || fail "$how: waited $((SECONDS - start)) s"
 		wait "$fake"
@@ -97,6 +93,23 @@ nonsense() {
 		fake "$how"
 		out=$(virtmesh port add vm1 --ensemble 1 --node 1 2>&1)
 		[ "$how" = odd ] || says "did not take notice"
+		wait "$fake"
+		out=$(virtmesh port del vm1 2>&1)
+	done
+	rm -f /run/virtmesh/ctl.sock
+}
+
+# The broker ends while it is asked: for a change, as if there was none.
+ends_meanwhile() {
+	local how
+	for how in hangup reset; do
+		fake "$how"
+		fails 3 virtmesh nodes
+		says "the broker did not answer"
+		wait "$fake"
+		fake "$how"
+		out=$(virtmesh port add vm1 --ensemble 1 --node 1 2>&1)
+		case $out in *warning*) fail "$how: warns: $out" ;; esac
 		wait "$fake"
 		out=$(virtmesh port del vm1 2>&1)
 	done
@@ -141,6 +154,7 @@ command -v virtmeshd >/dev/null || skip_all "virtmeshd is not built"
 case_on "the broker knows of a change when the command ends" with_mesh told_of_changes
 case_on "a stopped broker is waited for a bounded time, and the change is made" with_mesh stopped
 case_on "a killed broker is no reason to wait or to warn" with_mesh killed
+case_on "a broker that ends while it is asked is no reason to warn" with_mesh ends_meanwhile
 case_on "nonsense from the socket is an error, and no change fails for it" with_mesh nonsense
 case_on "an answer without end is ended" endless
 case_on "what the broker refuses is told in its words" error_is_told

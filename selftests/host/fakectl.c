@@ -4,6 +4,7 @@
  *
  *	silent		nothing
  *	hangup		the end of the connection
+ *	reset		the same, with the request unread, as when it is killed
  *	short		less than a header
  *	length		a header whose length is not the record's
  *	version, cookie, op	a header with another of these
@@ -42,6 +43,10 @@ static void serve(int fd, const char *how)
 	static const char words[] = "no room, says the fake";
 	struct vm_ctl_msg msg;
 
+	if (!strcmp(how, "reset")) {
+		recv(fd, &msg, sizeof(msg), MSG_PEEK);
+		return;
+	}
 	if (recv(fd, &msg, sizeof(msg), 0) < (ssize_t)sizeof(msg) || !strcmp(how, "hangup"))
 		return;
 	msg.flags = VM_CTL_LAST;
