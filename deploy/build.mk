@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-SH_FILES	+= deploy/install-deps.sh deploy/demo.sh $(wildcard $(srctree)/deploy/vm/*.sh) \
+SH_FILES	+= deploy/install-deps.sh deploy/demo.sh deploy/vm/init $(wildcard $(srctree)/deploy/vm/*.sh) \
 		   deploy/completion/mesh
 
 # Fetched here, since tests and demo run where there is no network.
