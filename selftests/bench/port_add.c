@@ -21,8 +21,6 @@
 #define PORTS	 256
 #define LIMIT_MS 50
 
-extern char **environ;
-
 static double now_ms(void)
 {
 	struct timespec ts;
@@ -63,8 +61,8 @@ static int isolate(void)
 static int measure(const char *command, double took[PORTS])
 {
 	char path[4096], name[16], node[16];
-	char *add[] = { path, "port", "add", name, "--ensemble", "1", "--node", node, NULL };
-	char *ensemble[] = { path, "ensemble", "add", "1", NULL };
+	char *add[9] = { path, "port", "add", name, "--ensemble", "1", "--node", node, NULL };
+	char *ensemble[5] = { path, "ensemble", "add", "1", NULL };
 	double start;
 	int i, err;
 
