@@ -5,7 +5,6 @@
 #
 #	. "$(dirname "$0")/../lib.sh"
 #	isolate "$@"
-#	setup() { ... }			# optional: a failure fails everything
 #	some_case() { ...; }
 #	run "what happens, then what must hold" some_case [ARG]...
 #	finish
