@@ -22,6 +22,7 @@ static const struct {
 	[VM_DROP_LOST_CLOSED] = { "lost-closed", "nobody has the receiver's interface open" },
 	[VM_DROP_LOST_MTU] = { "lost-mtu", "over the MTU of the receiver's interface" },
 	[VM_DROP_LOST_OTHER] = { "lost-other", "refused by the receiver's interface" },
+	[VM_DROP_LOST_FAULT] = { "lost-fault", "on purpose: virtmesh ensemble faults" },
 };
 _Static_assert(sizeof(drops) / sizeof(drops[0]) == VM_DROP_REASONS, "a drop reason has no name");
 

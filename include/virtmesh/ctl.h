@@ -10,7 +10,8 @@
  * Malformed records are answered with EPROTO and change nothing.
  *
  * Rights, by SO_PEERCRED: everybody who can open the socket (root and the group
- * virtmesh) may ask; only root may use the ops marked "root".
+ * virtmesh) may ask; only root may use the ops marked "root", and for a tap ask
+ * only root and the user who owns it.
  */
 #ifndef VIRTMESH_CTL_H
 #define VIRTMESH_CTL_H
@@ -29,6 +30,8 @@ enum vm_ctl_op {
 	VM_CTL_NODES = 2, /* struct vm_ctl_nodes -> struct vm_ctl_node[], several records */
 	VM_CTL_WATCH = 3, /* struct vm_ctl_nodes -> an empty record, then changed vm_ctl_node[] */
 	VM_CTL_RESYNC = 4, /* root: the maps have changed, read them again -> nothing */
+	VM_CTL_TAP = 5, /* struct vm_ctl_port -> struct vm_ctl_tap, with file descriptors */
+	VM_CTL_VHOST_NET = 6, /* struct vm_ctl_port -> nothing, with a file descriptor */
 };
 
 enum vm_ctl_flags {
@@ -86,5 +89,40 @@ struct vm_ctl_node {
 	__u8 reserved;
 };
 VM_ASSERT_SIZE(struct vm_ctl_node, 48);
+
+/* The port that is asked for. */
+struct vm_ctl_port {
+	char name[16]; /* of its interface, filled up with NULs: at least one */
+};
+VM_ASSERT_SIZE(struct vm_ctl_port, 16);
+
+/*
+ * The answer to VM_CTL_TAP: one record, and with it, by SCM_RIGHTS, the tap's
+ * file descriptor, opened as vm_tap_open() does; and behind it, if vhost_error
+ * is 0, a fresh one of /dev/vhost-net. The broker keeps neither: whoever takes
+ * the record holds the tap. Refused with
+ * ENOENT: no port has that name, or this host has no ensemble
+ * EACCES: neither root nor the tap's owner asks
+ * EBUSY: somebody holds it (or did: the kernel lets go of a killed process's
+ *	tap a little later if an io_uring had it; try again)
+ * EINVAL: that port's interface is no tap, or is vmesh0
+ */
+struct vm_ctl_tap {
+	__u32 addr; /* vm_addr() */
+	__u32 ifindex;
+	__u16 mtu; /* without the Ethernet header */
+	__u16 vnet_hdr_len; /* bytes that stand before every frame */
+	__u16 vhost_error; /* positive errno: why there is no /dev/vhost-net */
+	__u8 mac[VM_MAC_LEN]; /* of the node: what its device must have */
+	__u32 reserved;
+};
+VM_ASSERT_SIZE(struct vm_ctl_tap, 24);
+
+/*
+ * The answer to VM_CTL_VHOST_NET has by SCM_RIGHTS a fresh descriptor of
+ * /dev/vhost-net alone: for a restarted port, who has its tap, but must not use
+ * the vhost-net of the process before it. Refused as VM_CTL_TAP (never EBUSY), or
+ * with ENODEV: the broker cannot open it either.
+ */
 
 #endif /* VIRTMESH_CTL_H */

@@ -18,6 +18,8 @@
  *	broker -> node	WELCOME REFUSE MEMBERS
  *	broker -> all	PROBE MEMBERS			(group address)
  *	node -> node	ECHO ECHO_REPLY DATAGRAM	(DATAGRAM also to the group)
+ *	node -> node	GROUP DATA ACK			(DATA also to the group)
+ *	node -> node	PENDING PENDING_REPLY
  */
 #ifndef VIRTMESH_FRAME_H
 #define VIRTMESH_FRAME_H
@@ -39,6 +41,11 @@ enum vm_frame_type {
 	VM_F_ECHO = 16,
 	VM_F_ECHO_REPLY = 17,
 	VM_F_DATAGRAM = 18,
+	VM_F_GROUP = 32,
+	VM_F_DATA = 33,
+	VM_F_ACK = 34,
+	VM_F_PENDING = 35,
+	VM_F_PENDING_REPLY = 36,
 };
 
 struct vm_hdr {
@@ -167,5 +174,135 @@ struct vm_datagram {
 	/* data follows */
 };
 VM_ASSERT_SIZE(struct vm_datagram, 4);
+
+/*
+ * The transport: what groups of nodes say to each other. ARCHITECTURE.md, "The
+ * transport", has the rules; here is what the bytes mean.
+ *
+ * A group is named by the number its members chose; each member's present life
+ * in it by a cookie that it draws at every forming. Frames carry their sender's
+ * cookie and are taken only by members that know it: nothing from before a
+ * forming is delivered after it.
+ */
+#define VM_RANKS_MAX 64 /* members of a group: a mask of ranks is one 64 bit word */
+
+/* GROUP: coming, going, giving up. To one node each time, until answered. */
+enum vm_group_verb {
+	VM_GROUP_JOIN = 1, /* "I form this group; my cookie is .." */
+	VM_GROUP_LEAVE = 2, /* "do not wait for me", until each has answered */
+	VM_GROUP_FENCE = 3, /* "generation `number` failed here; I waited for `ranks`" */
+};
+
+struct vm_group_msg {
+	__be32 group;
+	__be32 cookie; /* the sender's */
+	__be32 peer_cookie; /* the receiver's, as the sender knows it; 0: it does not */
+	__u8 verb; /* enum vm_group_verb */
+	__u8 rank; /* the sender's */
+	__be16 window; /* frames the receiver may have out towards the sender */
+	/* Of the members: 64 bit FNV-1a over their nodes, __be16, in rank order. LEAVE: */
+	__be64 layout; /* cum of the receiver's two flows, ONE in the upper half */
+	__be64 ranks; /* JOIN: excluded; FENCE: waited for when it failed */
+	__be32 number; /* FENCE: the generation; 0: a message between two */
+	__be16 mtu; /* JOIN: of the sender's device */
+	__be16 flags; /* VM_GROUP_* */
+};
+VM_ASSERT_SIZE(struct vm_group_msg, 40);
+
+#define VM_GROUP_ASK	0x1 /* JOIN: the receiver has not confirmed us yet; LEAVE: is to answer */
+#define VM_GROUP_ANSWER 0x2 /* FENCE, LEAVE: answers one, and is not answered */
+
+/*
+ * DATA: a piece of one rank's part of an operation. hdr.seq counts the frames of
+ * its flow from 1: one flow from each member to each other member, and one from
+ * each member to all of them, whose frames are cloned on the way. A frame sent
+ * again carries the same number; to one receiver alone, whatever its flow.
+ */
+enum vm_flow {
+	VM_FLOW_ONE = 0, /* sender to receiver */
+	VM_FLOW_ALL = 1, /* sender to every member */
+	VM_FLOWS
+};
+
+#define VM_DATA_ACK_NOW 0x01 /* somebody waits for the acknowledgement */
+
+/* How far the sender of this has received both flows of one rank, without a gap. */
+struct vm_heard {
+	__be32 cum[VM_FLOWS];
+};
+VM_ASSERT_SIZE(struct vm_heard, 8);
+
+struct vm_data {
+	__be32 group;
+	__be32 cookie; /* the sender's */
+	__u8 flow; /* enum vm_flow */
+	__u8 kind; /* the operation: enum virtmesh_opcode, or VM_KIND_CONTROL */
+	__u8 flags; /* VM_DATA_* */
+	/* Entries of vm_heard that follow: 1, of the receiver; one for each rank; or 0. */
+	__u8 heard;
+	__be16 reserved;
+	__be16 root; /* of the operation */
+	__be32 number; /* the generation; of messages their number, rank to rank */
+	__be32 tag; /* of messages */
+	__be64 offset; /* of these bytes in the part */
+	__be64 total; /* bytes of the part */
+	/* struct vm_heard, then data to the end of the payload */
+};
+VM_ASSERT_SIZE(struct vm_data, 40);
+
+#define VM_KIND_CONTROL 0xff
+#define VM_HEARD_MAX	16 /* in a larger group nothing is acknowledged to all at once */
+
+/*
+ * ACK: what came of both flows. Every frame up to `cum`, and those whose bit is
+ * set beyond it: bit b of word w stands for cum + 2 + 64 w + b; cum + 1 is the
+ * gap. An ACK says everything anew, so a lost one costs time only. hdr.seq is its
+ * serial number: the window of an older one than the last is ignored.
+ */
+#define VM_WINDOW_MAX 256 /* frames of one flow from the first not acknowledged on */
+
+struct vm_ack_flow {
+	__be32 cum;
+	__be32 reserved;
+	__be64 beyond[VM_WINDOW_MAX / 64];
+};
+VM_ASSERT_SIZE(struct vm_ack_flow, 40);
+
+struct vm_ack {
+	__be32 group;
+	__be32 cookie; /* the sender's */
+	__be32 peer_cookie; /* the receiver's */
+	__be16 window; /* as in vm_group_msg */
+	__u8 flags; /* VM_ACK_* */
+	__u8 reserved;
+	struct vm_ack_flow flow[VM_FLOWS];
+};
+VM_ASSERT_SIZE(struct vm_ack, 96);
+
+#define VM_ACK_PROBE  0x01 /* "say where you are" */
+#define VM_ACK_ANSWER 0x02 /* the answer: it came after all that was sent before the PROBE */
+
+/* PENDING: no payload, "what do you wait for?"; hdr.seq comes back in the reply. */
+struct vm_pending_record {
+	__be64 age_ns;
+	__be64 len;
+	__be64 bytes;
+	__be64 missing; /* ranks */
+	__be32 group;
+	__be32 number;
+	__be16 kind;
+	__be16 rank; /* the root, or the other */
+	__be16 self; /* the answering node's rank */
+	__be16 ranks; /* in the group */
+	/* __be16 node[ranks] follows, and then up to the next multiple of 8 zeroes */
+};
+VM_ASSERT_SIZE(struct vm_pending_record, 48);
+
+struct vm_pending_reply {
+	__be16 count; /* records that follow, oldest first */
+	__be16 total; /* that there are */
+	__be32 reserved;
+};
+VM_ASSERT_SIZE(struct vm_pending_reply, 8);
 
 #endif /* VIRTMESH_FRAME_H */

@@ -17,12 +17,14 @@
  *	epochs		HASH		ensemble	__u32
  *	counters	PERCPU_ARRAY	slot		struct vm_counters
  *	limits		ARRAY		slot		struct vm_limits
+ *	faults		HASH		ensemble	struct vm_faults
+ *	fault_batch	PERCPU_ARRAY[1]	0		__u32: the programs' own
  *	events		RINGBUF		-		struct vm_event
  *
  * Writers: the command writes everything but `members` and `epochs`, under an
  * exclusive flock on VM_PIN_DIR; the broker alone writes those two, and forgets
- * in them what the command took away; the BPF programs write counters, limits
- * and events. A port is complete when its entry in `ports` is there: it is
+ * in them what the command took away; the BPF programs write counters, limits,
+ * events, and vm_faults.frames. A port is complete when its entry in `ports` is there: it is
  * written last and deleted first.
  * All numbers are in host byte order.
  */
@@ -32,7 +34,7 @@
 #include <virtmesh/types.h>
 
 #define VM_PIN_DIR   "/sys/fs/bpf/virtmesh"
-#define VM_MAPS_ABI  1
+#define VM_MAPS_ABI  2
 #define VM_BROKER_IF "vmesh0" /* the tap of node 0 */
 
 #define VM_SLOT_BROKER	 0 /* slot of vmesh0 */
@@ -59,6 +61,9 @@ enum vm_port_flags {
 	VM_PORT_OWNED = 1 << 1, /* the command made the interface and removes it */
 	VM_PORT_DISPATCHER = 1 << 2, /* attached through libxdp's dispatcher */
 	VM_PORT_GENERIC = 1 << 3, /* attached in skb mode */
+	VM_PORT_VHOST_USER = 1 << 4, /* virtmesh-port serves its tap to the VM, not the VMM */
+	VM_PORT_FAULTS = 1 << 5, /* frames meet what `faults` has of its ensemble */
+	VM_PORT_THROUGH = 1 << 6, /* no node's, and may speak for each node of an ensemble */
 	/* What "attach" changed on somebody else's interface, and "detach" puts back: */
 	VM_PORT_PEER_GRO = 1 << 8, /* GRO on at a veth's peer */
 	VM_PORT_PEER_CSUM = 1 << 9, /* transmit checksums off there */
@@ -66,7 +71,7 @@ enum vm_port_flags {
 };
 
 struct vm_port {
-	__u32 addr; /* vm_addr(); node 0 and ensemble 0 for the broker's port */
+	__u32 addr; /* vm_addr(); 0 for the broker's port and VM_PORT_THROUGH */
 	__u16 slot; /* index into taps, counters, limits */
 	__u16 mtu; /* without the Ethernet header */
 	__u32 flags; /* enum vm_port_flags */
@@ -170,6 +175,7 @@ enum vm_drop {
 	VM_DROP_LOST_CLOSED, /* nobody holds the target open, or it is down */
 	VM_DROP_LOST_MTU, /* over the target's MTU as the kernel saw it */
 	VM_DROP_LOST_OTHER, /* any other refusal of the target */
+	VM_DROP_LOST_FAULT, /* lost on purpose: struct vm_faults */
 	VM_DROP_REASONS
 };
 
@@ -183,14 +189,53 @@ struct vm_counters {
 	__u64 tx_bytes;
 	__u64 drops[VM_DROP_REASONS];
 };
-VM_ASSERT_SIZE(struct vm_counters, 8 * (4 + 17));
+VM_ASSERT_SIZE(struct vm_counters, 8 * (4 + 18));
 
 /* Written by the BPF programs only, with atomics: a port may be served by several CPUs. */
 struct vm_limits {
 	__u64 control_tat; /* GCRA: when the next control frame is due, ns of bpf_ktime_get_ns() */
 	__u64 event_next[VM_DROP_REASONS]; /* no event of this reason before that time */
 };
-VM_ASSERT_SIZE(struct vm_limits, 8 * (1 + 17));
+VM_ASSERT_SIZE(struct vm_limits, 8 * (1 + 18));
+
+/*
+ * Faults, for tests of what must survive them: frames of the mesh protocol from
+ * node to node of one ensemble get lost, or make a detour. Each port of the
+ * ensemble has VM_PORT_FAULTS then, so that others pay nothing for it.
+ *
+ * A detour leads out by the port with VM_PORT_THROUGH. Whoever holds its other
+ * end writes back what shall arrive, when and as often as it likes: to one node,
+ * or as that node's copy of a group frame, which has the group's address with
+ * the node in place of VM_NODE_ALL. The program puts that back.
+ */
+struct vm_faults {
+	__u64 seed;
+	__u64 frames; /* so many were decided about, of a group frame each clone */
+	__u32 loss; /* of a million */
+	__u32 ifindex; /* of the detour; 0: none, and `loss` counts */
+	__u16 slot; /* its */
+	__u16 reserved[3];
+	__u64 since_ns; /* CLOCK_REALTIME */
+};
+VM_ASSERT_SIZE(struct vm_faults, 40);
+
+#define VM_FAULT_SCALE 1000000
+
+/*
+ * Does fault number @n of @seed, from 0, happen, where @rate of VM_FAULT_SCALE
+ * do? The generator is SplitMix64 (Steele, Lea, Flood, 2014), which needs no
+ * state but the number: the same frames in the same order meet the same faults,
+ * whatever CPUs they come by.
+ */
+static inline int vm_fault_hits(__u64 seed, __u64 n, __u32 rate)
+{
+	__u64 z = seed + (n + 1) * 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	z ^= z >> 31;
+	return ((z >> 32) * VM_FAULT_SCALE) >> 32 < rate;
+}
 
 /* One dropped frame, at most one a second for each port and reason. */
 struct vm_event {
