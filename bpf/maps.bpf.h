@@ -102,6 +102,21 @@ struct {
 } limits SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VM_ENSEMBLES_MAX);
+	__type(key, __u32);
+	__type(value, struct vm_faults);
+} faults SEC(".maps");
+
+/* Clones that `egress` lost on purpose in the batch this CPU hands on just now. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} fault_batch SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, VM_EVENTS_BYTES);
 } events SEC(".maps");
