@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # `make demo`: N virtual machines (default 3, 2 to 6) on a mesh of their own, and
-# a table of what they did. The last line is "demo: ok ..." with status 0, or
+# a table of what they did. GUESTS=qemu (default): QEMU with the distribution's
+# kernel; GUESTS=uml: User-Mode Linux behind virtmesh-port, up to 16 of them. The
+# last line is "demo: ok ..." with status 0, or
 # "demo: failed: ..." with status 1. O= holds what make built.
 #
 # All of it runs in new mount, network and process namespaces. This script itself
@@ -15,6 +17,7 @@ srctree=$(realpath "$(dirname "$0")/..")
 O=$(realpath -m "${O:-$srctree/build}")
 N=${N:-3}
 KEEP=${KEEP:-0}
+GUESTS=${GUESTS:-qemu}
 ENSEMBLE=7
 PATH=$O/host:$O/broker:/usr/local/sbin:/usr/sbin:/sbin:$PATH
 
@@ -23,15 +26,27 @@ failed() {
 	exit 1
 }
 
+guests_library() {
+	# shellcheck source=vm/vm.sh
+	. "$srctree/deploy/vm/vm.sh"
+	# shellcheck source=uml/uml.sh
+	[ "$GUESTS" != uml ] || . "$srctree/deploy/uml/uml.sh"
+}
+
 outside() {
-	local dir ns status verdict
+	local dir ns status verdict max
 	[ "$(id -u)" = 0 ] || failed "it needs root, for namespaces, taps and BPF: sudo make demo"
-	case $N in
-	[2-6]) ;;
-	*) failed "N=$N: it takes 2 to 6 virtual machines" ;;
+	case $GUESTS in
+	qemu) max=6 ;;
+	uml) max=16 ;;
+	*) failed "GUESTS=$GUESTS: it knows qemu and uml" ;;
 	esac
+	if ! [[ $N =~ ^[0-9]{1,2}$ ]] || [ "$N" -lt 2 ] || [ "$N" -gt $max ]; then
+		failed "N=$N: it takes 2 to $max virtual machines"
+	fi
 	# Where there still is a network, should it have to be fetched.
-	"$srctree/deploy/vm/kernel.sh" >/dev/null || failed "no kernel for the guests"
+	guests_library
+	vm_kernel >/dev/null || failed "no kernel for the guests"
 	# Short, since sockets live in it: their paths may have 107 bytes.
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/virtmesh-demo-XXXXXX")
 	deathsig=(setpriv --pdeathsig KILL)
@@ -88,7 +103,7 @@ keep() {
 		It goes on. To look around:
 		  $O/demo/enter virtmesh show            also: nodes, drops --follow, doctor
 		  $O/demo/enter tcpdump -ni vm1 -c 10    what the guest on port vm1 receives
-		  socat -,rawer,escape=0x1d UNIX-CONNECT:$2/vm1/console.sock
+		  socat -,rawer,escape=0x1d $(vm_console "$2/vm1")
 		                                         a shell in vm1 (Ctrl-] leaves): mesh peers,
 		                                         mesh ping 2, mesh watch, ping 10.0.$ENSEMBLE.2
 		and to end it:
@@ -131,8 +146,7 @@ give_up() {
 
 inside() {
 	local i ko accel
-	# shellcheck source=vm/vm.sh
-	. "$srctree/deploy/vm/vm.sh"
+	guests_library
 	# shellcheck source=vm/mesh.sh
 	. "$srctree/deploy/vm/mesh.sh"
 	start_ms=$(vm_now)
@@ -142,17 +156,19 @@ inside() {
 		give_up "cannot set up the namespaces"
 	fi
 
-	step "kernel and initramfs for the guests"
-	read -r VM_VERSION _ < <("$srctree/deploy/vm/kernel.sh") || give_up "no kernel for the guests"
+	step "kernel and root for the guests"
+	read -r VM_VERSION _ < <(vm_kernel) || give_up "no kernel for the guests"
 	ko=$O/guest/kmod/$VM_VERSION/virtmesh.ko
-	[ -e "$ko" ] || give_up "$ko is not built: make modules"
+	[ -e "$ko" ] || give_up "$ko is not built: make modules, or make uml"
 	VM_INITRAMFS=$O/vm/demo.gz
 	vm_init "$DEMO_DIR" "$ko" "$O/guest/tools/mesh.static:bin/mesh" virtio-rng \
-		"$srctree/deploy/virtmesh-bind" 2>"$DEMO_DIR/init.log" ||
+		"$O/guest/examples/matrix" "$srctree/deploy/virtmesh-bind" 2>"$DEMO_DIR/init.log" ||
 		give_up "$(tail -n 1 "$DEMO_DIR/init.log")"
-	accel="KVM"
-	[ "$VM_ACCEL" = kvm ] || accel="emulation (TCG): $(sed -n 's/^vm: \(.*\): emulating.*/\1/p' \
-		"$DEMO_DIR/init.log")"
+	case $VM_ACCEL in
+	kvm) accel="KVM" ;;
+	tcg) accel="emulation (TCG): $(sed -n 's/^vm: \(.*\): emulating.*/\1/p' "$DEMO_DIR/init.log")" ;;
+	*) accel=$VM_ACCEL ;;
+	esac
 	step "guests: Linux $VM_VERSION under $accel"
 
 	virtmesh ensemble add $ENSEMBLE >/dev/null 2>"$DEMO_DIR/err" ||
@@ -180,6 +196,7 @@ inside() {
 	round_trips
 	fan_out
 	transfer
+	sharded
 	report
 	[ "$KEEP" = 0 ] || {
 		# Free whoever reads our output; stay for enter and stop.
@@ -252,6 +269,25 @@ transfer() {
 	step "$MB MiB by TCP over mesh0, checksum ok"
 }
 
+# A matrix product that is sharded over all nodes, each step's result gathered by all;
+# in the end node 1 computes it alone, and compares every bit.
+STEPS=100
+sharded() {
+	local i out nodes n=$((480 / N * N)) world
+	nodes=$(seq -s , 1 "$N")
+	world="export VIRTMESH_NODES=$nodes VIRTMESH_SIZE=$N"
+	for ((i = 2; i <= N; i++)); do
+		vm_exec "vm$i" "$world; matrix -c $STEPS $n 8 >/tmp/matrix 2>&1 &" ||
+			give_up "the sharded product in vm$i does not start"
+	done
+	out=$(vm_exec vm1 -t 100 "$world; matrix -c $STEPS $n 8 2>&1") ||
+		give_up "the sharded product: $out"
+	[[ $out == *' bit for bit '* ]] || give_up "the sharded product: $out"
+	product=${out#*: }
+	steps=$(sed -n 's,.* \([0-9]*\) steps/s.*,\1,p' <<<"$out")
+	step "$product"
+}
+
 report() {
 	local i j bad dropped
 	echo
@@ -269,6 +305,7 @@ report() {
 	echo
 	echo "  group     $sent by node 1: $FAN received by each of the other $((N - 1))"
 	echo "  TCP       $MB MiB over mesh0 from node 1 to node 2: $rate MB/s, checksum ok"
+	echo "  sharded   $product"
 	echo
 	virtmesh show | sed 's/^/  /'
 	echo
@@ -287,7 +324,7 @@ report() {
 		vm_klog "vm$i" | "$srctree/deploy/vm/klog.sh" || bad=1
 	done
 	[ $bad = 0 ] || give_up "a guest's kernel complained"
-	verdict 0 "demo: ok: $N nodes, round trip p50 at most $worst_p50 us, group x$((N - 1)), TCP $rate MB/s, $dropped ($VM_ACCEL, $(elapsed) s)"
+	verdict 0 "demo: ok: $N nodes, round trip p50 at most $worst_p50 us, group x$((N - 1)), TCP $rate MB/s, sharded product $steps steps/s, $dropped ($VM_ACCEL, $(elapsed) s)"
 }
 
 case ${1-} in
@@ -297,7 +334,7 @@ inside)
 	;;
 '') outside ;;
 *)
-	echo "usage: [N=2..6] [KEEP=1] demo.sh" >&2
+	echo "usage: [GUESTS=qemu|uml] [N=2..6] [KEEP=1] demo.sh" >&2
 	exit 2
 	;;
 esac

@@ -77,7 +77,7 @@ done
 # What OUT is made of. Kernel modules never change below one version's tree.
 key=$(
 	printf '%s\n' "$version" "$tree" "$@"
-	sha256sum "$0" "$here/init" "$busybox" "${ours[@]}" "${files[@]%%:*}"
+	sha256sum "$0" "$here/init" "$here/serve" "$busybox" "${ours[@]}" "${files[@]%%:*}"
 )
 [ "$key" != "$(cat "$out.key" 2>/dev/null)" ] || [ ! -e "$out" ] || exit 0
 
@@ -96,7 +96,8 @@ cp "$busybox" "$root/bin/busybox"
 	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 done
 cp "$here/init" "$root/init"
-chmod 755 "$root/init"
+cp "$here/serve" "$root/bin/vm-serve"
+chmod 755 "$root/init" "$root/bin/vm-serve"
 
 for m in "${modules[@]}"; do
 	[ -n "$m" ] || continue

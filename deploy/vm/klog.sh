@@ -6,7 +6,7 @@
 # most 150 lines of it, since the first tells most.
 # Exit status: 1 when there was anything.
 exec awk '
-	/WARNING: (CPU|at|possible|suspicious|inconsistent|bad)|BUG:|Oops|Kernel panic|general protection fault|KASAN|UBSAN|KFENCE|kmemleak/ ||
+	/WARNING: (CPU|at|possible|suspicious|inconsistent|bad)|BUG:|Oops|Kernel panic|general protection fault|KASAN|UBSAN|KFENCE|kmemleak: [0-9]+ new/ ||
 	/stack-protector|refcount_t:|list_(add|del) corruption|double free|use-after-free/ ||
 	/possible (recursive|irq lock|circular lock)|inconsistent lock state|bad unlock balance/ ||
 	/suspicious RCU|RCU.*stall|rcu.*detected stall|soft lockup|hard LOCKUP|blocked for more than/ ||

@@ -8,8 +8,7 @@
 #	mesh_broker_start [ARG]...	virtmeshd, until it answers
 #	mesh_broker_stop [SIGNAL]	and wait until it has gone; default TERM
 #	mesh_node NAME ENSEMBLE NODE [ARG]...
-#				a port NAME and a guest NAME on it; ARGs are QEMU's. The
-#				device has the id nic-NAME
+#				a port NAME and a guest NAME on it; ARGs are vm_start's
 #	mesh_load NAME		load the driver, and wait until the node has joined
 #	mesh_ip NAME		give mesh0 the address 10.EE.EE.NODE (ensemble EE.EE)
 #	mesh_unnode NAME	stop the guest and remove its port
@@ -50,9 +49,7 @@ mesh_node() {
 	local name=$1 ensemble=$2 node=$3 args
 	shift 3
 	virtmesh port add "$name" --ensemble "$ensemble" --node "$node" >/dev/null || return
-	args=$(virtmesh qemu-args "$name") || return
-	# An id of our own, to unplug it by.
-	args=${args/-device virtio-net-pci,/-device virtio-net-pci,id=nic-$name,}
+	args=$(vm_nic "$name") || return
 	# shellcheck disable=SC2086 # words
 	VM_APPEND="vm.ip=10.$((ensemble >> 8)).$((ensemble & 255)).$node ${VM_APPEND-}" \
 		vm_start "$name" $args "$@"

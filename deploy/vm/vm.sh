@@ -17,12 +17,16 @@
 #	vm_alive NAME		is its QEMU running?
 #	vm_klog NAME		its kernel log since the last call; all of it is kept in
 #				DIR/NAME/dmesg.log. A dead guest's is its console
+#	vm_nic NAME		the arguments for a device on the mesh port NAME
+#	vm_reset NAME		as by the button
+#	vm_unplug NAME [PORT]	take away the device with the id nic-PORT (default: NAME)
+#	vm_plug NAME		give the mesh port NAME's back
 #	vm_stop NAME		pull the plug
 #	vm_stop_all		of every guest
 #
 # Each guest has a directory DIR/NAME. vm_start makes these variables matter:
 # VM_MEM (MiB, default 192), VM_CPUS (1), VM_APPEND (kernel command line),
-# VM_CONSOLE=1 (a shell on DIR/NAME/console.sock).
+# VM_CONSOLE=1 (a shell, where vm_console says).
 #
 # QEMU's ends of the control channel and of QMP are pairs of FIFOs, opened here
 # for reading and writing so that no open ever blocks; that is why every read has
@@ -30,6 +34,8 @@
 # each guest (flock): guests run in parallel, commands to one do not. Whoever
 # sources this calls vm_stop_all in its EXIT trap, and should run in a process
 # namespace of its own, which takes the guests along however it ends.
+#
+# ../uml/uml.sh makes the same of User-Mode Linux guests.
 #
 # Functions return 0, the script's own status (vm_exec), or 125 when the guest
 # does not answer, has died or panicked, with a line on stderr.
@@ -39,12 +45,23 @@ VM_LOST=125
 
 vm_say() { echo "vm: $*" >&2; }
 
+# "VERSION IMAGE TREE", as kernel.sh says.
+vm_kernel() { "$VM_HERE/kernel.sh"; }
+
+# What a mesh node needs beside its name, for the port NAME: vm_start's arguments.
+# The device has an id of our own, to unplug it by.
+vm_nic() {
+	local args
+	args=$(virtmesh qemu-args "$1") || return
+	echo "${args/-device virtio-net-pci,/-device virtio-net-pci,id=nic-$1,}"
+}
+
 vm_init() {
 	VM_DIR=$(realpath -m "$1")
 	shift
 	mkdir -p "$VM_DIR" || return
 	local line
-	line=$("$VM_HERE/kernel.sh") || return
+	line=$(vm_kernel) || return
 	read -r VM_VERSION VM_IMAGE VM_TREE <<<"$line"
 	VM_INITRAMFS=${VM_INITRAMFS:-$VM_DIR/initramfs.gz}
 	"$VM_HERE/initramfs.sh" "$VM_INITRAMFS" "$VM_VERSION" "$VM_TREE" "$@" || return
@@ -83,7 +100,9 @@ vm_start() {
 	cpu=host
 	clock=
 	if [ "$VM_ACCEL" != kvm ]; then
-		cpu=qemu64
+		# RDRAND: or the random generator is ready only late, and to patch the running
+		# kernel for that was seen to hang an emulated CPU.
+		cpu=qemu64,+rdrand
 		# On a busy host an emulated guest calibrates its TSC wrong, by a factor of
 		# ten at times: its clock must be one that need not be calibrated.
 		clock=' no_timer_check tsc=unstable'
@@ -150,6 +169,9 @@ vm_now() { date +%s%3N; }
 # Any number that no earlier request of this guest had.
 vm_id() { echo "$BASHPID-${EPOCHREALTIME//[!0-9]/}"; }
 
+# What must be so before `script` can be sent to NAME; may change it.
+vm_prepare() { :; }
+
 vm_exec() {
 	local name=$1 seconds=30 script id end verb got status bytes rc
 	shift
@@ -166,6 +188,7 @@ vm_exec() {
 		vm_lenient
 		flock 9
 		exec 7<>"$VM_DIR/$name/ctl.in" 8<>"$VM_DIR/$name/ctl.out" || exit $VM_LOST
+		vm_prepare || exit $VM_LOST
 		id=$(vm_id)
 		LC_ALL=C
 		# Through cat, which can be stopped when nobody reads the FIFO.
@@ -250,15 +273,38 @@ vm_event() {
 	) 9>"$VM_DIR/$name/qmp.lock"
 }
 
+# Until the process has gone; 1 when it stays.
+vm_gone() {
+	local i
+	for ((i = 0; i < 500; i++)); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+# Where socat finds the shell of VM_CONSOLE=1, of the guest with the directory $1.
+vm_console() { echo "UNIX-CONNECT:$1/console.sock"; }
+
+# Without a word to the guest.
+vm_reset() { vm_qmp "$1" system_reset >/dev/null && vm_event "$1" RESET; }
+vm_unplug() {
+	vm_qmp "$1" device_del "{\"id\":\"nic-${2-$1}\"}" >/dev/null &&
+		vm_event "$1" DEVICE_DELETED 20
+}
+vm_plug() {
+	local args
+	args=$(vm_nic "$1") || return
+	vm_qmp "$1" human-monitor-command \
+		"{\"command-line\":\"device_add ${args#*-device }\"}" >/dev/null
+}
+
 vm_stop() {
-	local pid i
+	local pid
 	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) || return 0
 	kill -9 "$pid" 2>/dev/null || :
 	# Its tap is free only when it has gone.
-	for ((i = 0; i < 500; i++)); do
-		kill -0 "$pid" 2>/dev/null || break
-		sleep 0.01
-	done
+	vm_gone "$pid" || :
 	rm -f "$VM_DIR/$1/pid"
 }
 
