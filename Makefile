@@ -66,7 +66,7 @@ INSTALL		:=
 .PHONY: all
 all: deps-check
 
-include $(wildcard $(addsuffix /build.mk,bpf host broker guest/kmod guest/tools deploy selftests))
+include $(wildcard $(addsuffix /build.mk,bpf host broker guest/kmod guest/lib guest/tools guest/examples deploy selftests))
 
 all: $(PROGS)
 
@@ -123,7 +123,9 @@ help:
 	@echo '  make              build the host programs, the BPF objects and the guest tools'
 	@echo '  make demo         three VMs on a mesh; GUESTS and KEEP=1 as README says (root)'
 	@echo '  make check        all tests (root)'
+	@echo '  make check-vhost-net  those of the host side under the distribution kernel, in a VM'
 	@echo '  make bench        measure, and write $(patsubst $(CURDIR)/%,%,$(O))/bench.json (root)'
+	@echo '  make fuzz         fuzz every parser of hostile input, SECONDS=60 each'
 	@echo '  make lint         format, style, static checks, headers alone'
 	@echo '  make install      into PREFIX=$(PREFIX), DESTDIR=$(DESTDIR)'
 	@echo '  make uninstall    what install put there'

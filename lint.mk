@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make lint: what a reviewer should not have to say.
-LINT_C		:= $(shell cd $(srctree) && find bpf host broker guest include selftests -name '*.[ch]' | sort)
+LINT_C		:= $(shell cd $(srctree) && find bpf broker deploy guest host include selftests -name '*.[ch]' | sort)
 LINT_SH		:= $(sort $(SH_FILES) $(wildcard deploy/*.sh .ci/run))
 CHECKPATCH	:= $(O)/kernel-src/scripts/checkpatch.pl
 
@@ -12,12 +12,15 @@ CHECKPATCH	:= $(O)/kernel-src/scripts/checkpatch.pl
 #   EMBEDDED_FUNCTION_NAME: takes a word of a sentence for one
 #   FILE_PATH_CHANGES, COMMIT_MESSAGE: this is a tree, not a patch
 #   LINUX_VERSION_CODE: compat.h is one file for several kernels
+#   MACRO_ARG_REUSE: a loop over something names its variable more than once
+#   MACRO_WITH_FLOW_CONTROL: what a test needs ends its case
 #   NEW_TYPEDEFS: vmlinux_subset.h
 #   SPLIT_STRING, LONG_LINE_*: clang-format keeps the width
+#   STRCPY: newer kernels' scripts want strscpy, which user space has not; ours copy constants
 #   VOLATILE: BPF's rodata is const volatile
-CHECKPATCH_OFF	:= ARRAY_SIZE BIT_MACRO COMMIT_MESSAGE COMPLEX_MACRO CONST_STRUCT EMBEDDED_FUNCTION_NAME FILE_PATH_CHANGES LINUX_VERSION_CODE \
+CHECKPATCH_OFF	:= ARRAY_SIZE BIT_MACRO COMMIT_MESSAGE COMPLEX_MACRO CONST_STRUCT EMBEDDED_FUNCTION_NAME FILE_PATH_CHANGES LINUX_VERSION_CODE MACRO_ARG_REUSE MACRO_WITH_FLOW_CONTROL \
 		   LONG_LINE_COMMENT LONG_LINE_STRING NEW_TYPEDEFS PREFER_DEFINED_ATTRIBUTE_MACRO \
-		   PREFER_KERNEL_TYPES SPACING SPLIT_STRING VOLATILE
+		   PREFER_KERNEL_TYPES SPACING SPLIT_STRING STRCPY VOLATILE
 checkpatch	= $(CHECKPATCH) --no-tree --no-summary --terse --quiet --max-line-length=100 \
 		  --ignore $(subst $(space),$(comma),$(strip $(CHECKPATCH_OFF)))
 comma		:= ,

@@ -49,12 +49,12 @@ static int lock_directory(const char *path, gid_t gid)
 
 	strcpy(copy, path);
 	dir = dirname(copy);
-	if (!mkdir(dir, 0750)) {
+	if (!mkdir(dir, 0751)) {
 		if (chown(dir, 0, gid))
 			return -errno;
 	} else if (errno != EEXIST) {
 		return -errno;
-	} else if (!strcmp(dir, VM_CTL_DIR) && (chown(dir, 0, gid) || chmod(dir, 0750))) {
+	} else if (!strcmp(dir, VM_CTL_DIR) && (chown(dir, 0, gid) || chmod(dir, 0751))) {
 		/* Made by the service manager or the command, which do not know the group. */
 		return -errno;
 	}

@@ -21,7 +21,9 @@
  * the ensemble's epoch as its incarnation, and each life adds one to the
  * incarnation and at least one to the epoch. So a node that was removed and
  * added again never gets an incarnation a second time, though its record was
- * forgotten.
+ * forgotten. Nor does one of an ensemble that was removed and made again: a new
+ * one starts behind all epochs that this broker has seen, and behind those of
+ * earlier brokers by starting at the clock, whose seconds go faster than epochs.
  *
  * Nobody is probed, and no timer runs, while no node is UP or STALLED.
  */
@@ -136,9 +138,25 @@ static void persist_node(struct broker *b, const struct node *node)
 		persist_failed("members", err);
 }
 
+__u32 mesh_first_epoch(const struct broker *b)
+{
+	__u32 clock = clock_real() / NSEC_PER_SEC, next = next_number(b->mesh.last_epoch);
+
+	/* Serial numbers: later by less than half the circle. */
+	return (b->mesh.last_epoch && (__s32)(next - clock) > 0) || !clock ? next : clock;
+}
+
+void mesh_saw_epoch(struct broker *b, __u32 epoch)
+{
+	if (!b->mesh.last_epoch || (__s32)(epoch - b->mesh.last_epoch) > 0)
+		b->mesh.last_epoch = epoch;
+}
+
 void mesh_persist_epoch(struct broker *b, const struct ensemble *ens)
 {
 	int err = bpf_map_update_elem(b->maps.epochs, &ens->id, &ens->epoch, BPF_ANY);
+
+	mesh_saw_epoch(b, ens->epoch);
 
 	if (err)
 		persist_failed("epochs", err);

@@ -50,6 +50,7 @@ struct mesh {
 
 	__u64 next_probe; /* CLOCK_MONOTONIC; 0: nobody to probe */
 	__u32 token; /* of the last PROBE */
+	__u32 last_epoch; /* the latest of any ensemble that this broker has seen */
 };
 
 /* roster.c: the maps and the ports behind them. */
@@ -99,6 +100,9 @@ void mesh_set_state(struct broker *b, struct node *node, enum vm_node_state stat
 void mesh_mark(struct broker *b, struct node *node);
 void mesh_flush(struct broker *b, struct ensemble *ens);
 bool mesh_live(const struct node *node);
+/* Where an ensemble that has none begins; and a number to begin behind. */
+__u32 mesh_first_epoch(const struct broker *b);
+void mesh_saw_epoch(struct broker *b, __u32 epoch);
 void mesh_persist_epoch(struct broker *b, const struct ensemble *ens);
 
 const char *mesh_state_name(unsigned int state);

@@ -186,9 +186,10 @@ static void set_ensembles(struct broker *b, struct roster *r)
 		r->next[i] = (struct ensemble){ .id = r->ensembles[i] };
 		if (bpf_map_lookup_elem(b->maps.epochs, &r->ensembles[i], &r->next[i].epoch) ||
 		    !r->next[i].epoch) {
-			r->next[i].epoch = 1;
+			r->next[i].epoch = mesh_first_epoch(b);
 			mesh_persist_epoch(b, &r->next[i]);
 		}
+		mesh_saw_epoch(b, r->next[i].epoch);
 	}
 	for (unsigned int i = 0, j = 0; i < mesh->nensembles; i++) {
 		while (j < r->nensembles && r->ensembles[j] < mesh->ensembles[i].id)

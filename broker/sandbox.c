@@ -5,10 +5,12 @@
  * The broker starts as root: it makes the socket's directory, registers buffers
  * and opens vmesh0. Then it drops, in this order,
  *
- * 1. every capability, out of the bounding set too. Nothing later needs one: map
- *    entries are read and written through pins that root's uid owns, and root is
- *    the tap's owner. (Only creating maps, programs or interfaces would; that is
- *    the command's.)
+ * 1. every capability but one, and all out of the bounding set. Map entries are
+ *    read and written through pins that root's uid owns, and root owns vmesh0.
+ *    (Only creating maps, programs or interfaces would need more; that is the
+ *    command's.) CAP_NET_ADMIN stays for the taps of others that ports ask for.
+ *    What it is good for is up to the list of calls below: opening taps; no
+ *    netlink, no ioctl that changes an interface.
  * 2. the way back (no_new_privs),
  * 3. every system call that is not declared in one of the lists below.
  *
@@ -17,6 +19,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -29,6 +32,7 @@
 #include "sandbox.h"
 #include "server.h"
 #include "state.h"
+#include "taps.h"
 
 /* The C library's own: exit, clocks where there is no vDSO, stderr, locks, stack guards. */
 SANDBOX_CALLS(libc_calls, SANDBOX_CALL(exit), SANDBOX_CALL(exit_group), SANDBOX_CALL(clock_gettime),
@@ -38,12 +42,21 @@ SANDBOX_CALLS(libc_calls, SANDBOX_CALL(exit), SANDBOX_CALL(exit_group), SANDBOX_
 static const struct sandbox_calls *const lists[] = {
 	/* keep sorted */
 	&libc_calls,   &loop_calls,   &mesh_calls,  &node0_calls,
-	&notify_calls, &server_calls, &state_calls,
+	&notify_calls, &server_calls, &state_calls, &taps_calls,
 };
 
 static int drop_capabilities(void)
 {
+	bool admin;
+
 	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_get_caps_process())
+		return -EPERM;
+	/* Without it, in a container say, only ports of root's taps are served. */
+	admin = capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN);
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (admin && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN))
+		return -EPERM;
 	return capng_apply(CAPNG_SELECT_BOTH) ? -EPERM : 0;
 }
 

@@ -37,7 +37,7 @@ struct sandbox_calls {
 					    sizeof(name##_list) / sizeof(struct sandbox_call) }
 
 /*
- * Drop all capabilities, for good, and every system call that no file declares:
+ * Drop all capabilities but CAP_NET_ADMIN, for good, and every system call that no file declares:
  * such a call ends the process with SIGSYS. Returns 0 or -errno, logged.
  */
 int sandbox_enter(void);

@@ -29,6 +29,7 @@
 #include "sandbox.h"
 #include "server.h"
 #include "state.h"
+#include "taps.h"
 
 SANDBOX_CALLS(server_calls, SANDBOX_CALL_ARG(getsockopt, 2, SO_PEERCRED), SANDBOX_CALL(sendto),
 	      SANDBOX_CALL(recvfrom), SANDBOX_CALL(shutdown), SANDBOX_CALL(close),
@@ -81,7 +82,7 @@ static void maybe_free(struct broker *b, struct client *c)
 		return;
 	close(c->fd);
 	b->server.nclients--;
-	b->server.nany -= !c->root;
+	b->server.nany -= c->uid != 0;
 	*c = (struct client){ .fd = -1, .out = c->out };
 }
 
@@ -310,7 +311,6 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 	socklen_t len = sizeof(peer);
 	struct client *c = NULL;
 	int fd = cqe->res;
-	bool root;
 
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		server->accepting = false;
@@ -325,13 +325,12 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		peer.uid = -1;
-	root = peer.uid == 0;
 	vm_debug("event=client pid=%d uid=%d", peer.pid, (int)peer.uid);
 
 	for (unsigned int i = 0; i < VM_CTL_CLIENTS && !c; i++)
 		if (server->clients[i].fd < 0)
 			c = &server->clients[i];
-	if (!c || b->draining || (!root && server->nany >= SERVER_CLIENTS_ANY)) {
+	if (!c || b->draining || (peer.uid && server->nany >= SERVER_CLIENTS_ANY)) {
 		struct vm_ctl_msg busy = {
 			.version = VM_CTL_VERSION,
 			.flags = VM_CTL_LAST,
@@ -343,9 +342,23 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 		return;
 	}
 	c->fd = fd;
-	c->root = root;
+	c->uid = peer.uid;
 	server->nclients++;
-	server->nany += !root;
+	server->nany += c->uid != 0;
+}
+
+static void give_tap(struct broker *b, struct client *c)
+{
+	int err = taps_give(b, c->fd, c->uid, &c->request, &c->why);
+
+	if (err && !c->why) {
+		vm_warn("event=client-dropped reason=\"it did not take the files of %s: %s\"",
+			c->request.name, strerror(-err));
+		let_go(b, c);
+		return;
+	}
+	c->refusal = err;
+	c->answering = err != 0;
 }
 
 static void take_request(struct broker *b, struct client *c, size_t len)
@@ -354,9 +367,11 @@ static void take_request(struct broker *b, struct client *c, size_t len)
 	c->next_addr = 0;
 	c->why = NULL;
 	c->refusal = request_parse(c->in, len, &c->request, &c->why);
+	if (!c->refusal && (c->request.op == VM_CTL_TAP || c->request.op == VM_CTL_VHOST_NET))
+		give_tap(b, c);
 	if (c->refusal || c->request.op != VM_CTL_RESYNC)
 		return;
-	if (!c->root) {
+	if (c->uid) {
 		c->refusal = -EPERM;
 		c->why = "only root may ask for this";
 		return;

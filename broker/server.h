@@ -25,7 +25,7 @@ struct sandbox_calls;
 
 struct client {
 	int fd; /* -1: free */
-	bool root;
+	uid_t uid;
 	bool receiving; /* a receive is out */
 	bool sending; /* a send is out */
 	bool answering; /* `request` is not answered to its end */

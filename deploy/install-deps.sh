@@ -9,7 +9,8 @@
 # Idempotent. Needs root only when a package is missing. Ends with an error
 # that names the one package that could not be had. Below O= (default: build) it
 # unpacks the parts of the kernel's source that the tests and the linter use:
-# kselftest and checkpatch. A guest kernel is not installed: deploy/vm fetches one.
+# kselftest and checkpatch; deploy/uml builds kernels of it. A guest kernel is not
+# installed: deploy/vm fetches one.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -33,26 +34,33 @@ die() {
 # One row a need: package in apt, package in dnf. Keep sorted by the first.
 table() {
 	cat <<-'ROWS'
+		bc                   bc
+		bison                bison
 		bpftool              bpftool
 		busybox-static       busybox
 		clang                clang
 		clang-format         clang-tools-extra
 		cpio                 cpio
 		cppcheck             cppcheck
+		dash                 dash
 		ethtool              ethtool
+		flex                 flex
+		g++                  gcc-c++
 		gcc                  gcc
 		iproute2             iproute
 		kmod                 kmod
 		libbpf-dev           libbpf-devel
 		libc6-dev            glibc-static
 		libcap-ng-dev        libcap-ng-devel
+		libclang-rt-dev      compiler-rt
 		libelf-dev           elfutils-libelf-devel
 		libjson-c-dev        json-c-devel
 		libseccomp-dev       libseccomp-devel
 		liburing-dev         liburing-devel
 		libxdp-dev           libxdp-devel
+		libxml2-utils        libxml2
 		linux-headers-KVER   kernel-devel
-		linux-source         -
+		linux-source-6.12    -
 		llvm                 llvm
 		make                 make
 		perl                 perl
@@ -63,6 +71,8 @@ table() {
 		shellcheck           ShellCheck
 		socat                socat
 		sparse               sparse
+		spin                 -
+		systemd              systemd
 		tcpdump              tcpdump
 		util-linux           util-linux
 		xdp-tools            xdp-tools
@@ -106,10 +116,14 @@ installed() {
 	fi
 }
 
-# Debian has bpftool as a package, Ubuntu inside linux-tools.
+# What is called otherwise elsewhere. Debian has bpftool as a package, Ubuntu inside
+# linux-tools.
 alternative() {
 	case $pm:$1 in
 	apt:bpftool) echo linux-tools-generic ;;
+	# Debian 12 has this beside its own 6.1; where it has gone, what the meta package
+	# brings must do for kselftest, checkpatch and the User-Mode Linux kernels.
+	apt:linux-source-6.12) echo linux-source ;;
 	esac
 }
 

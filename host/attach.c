@@ -4,10 +4,8 @@
  * on it is written in the port's flags, so that detach can put it back.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "broker.h"
 #include "cmd.h"
 #include "join.h"
 #include "link.h"
@@ -74,13 +72,15 @@ static void restore(const struct vm_link *link, __u32 changed)
 }
 
 static int make_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
-		     struct vm_join *join)
+		     struct vm_join *join, bool same)
 {
 	__u8 mac[VM_MAC_LEN];
 	struct vm_link link;
 	__u32 changed;
 	int err;
 
+	if (same)
+		return 0;
 	err = vm_link_get_name(args->name, &link);
 	if (err) {
 		if (err == -ENODEV)
@@ -110,31 +110,20 @@ static int make_port(struct vm_state *st, struct vm_ports *ports, const struct v
 
 int vm_cmd_attach(const struct vm_args *args)
 {
-	struct vm_join join = { .port.addr = vm_addr(args->ensemble, args->node) };
-	struct vm_ports *ports;
-	struct vm_state st;
-	int err;
+	struct vm_join join = {
+		.port.addr = vm_addr(args->ensemble, args->node),
+		.make = make_port,
+		.text = "attached",
+		.same_text = "is attached already",
+	};
 
-	err = vm_state_change(&st);
-	if (err)
-		return err;
-	ports = vm_ports_load(&st.maps);
-	err = ports ? vm_join_check(&st, ports, args, 0) : -EIO;
-	if (!err)
-		err = make_port(&st, ports, args, &join);
-	free(ports);
-	vm_state_close(&st);
-	if (err == VM_JOIN_SAME)
-		return vm_join_report(args, &join, false, "is attached already");
-	if (err)
-		return err;
-	vm_broker_resync();
-	return vm_join_report(args, &join, true, "attached");
+	return vm_join_command(args, &join);
 }
 
-static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *name)
+static int remove_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args)
 {
 	const struct vm_port_entry *entry;
+	const char *name = args->name;
 	struct vm_link link;
 	__u32 flags;
 	int err;
@@ -160,19 +149,5 @@ static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *
 
 int vm_cmd_detach(const struct vm_args *args)
 {
-	struct vm_ports *ports;
-	struct vm_state st;
-	int err;
-
-	err = vm_state_change(&st);
-	if (err)
-		return err;
-	ports = vm_ports_load(&st.maps);
-	err = ports ? remove_port(&st, ports, args->name) : -EIO;
-	free(ports);
-	vm_state_close(&st);
-	if (err)
-		return err;
-	vm_broker_resync();
-	return vm_join_report(args, NULL, true, "detached");
+	return vm_leave_command(args, remove_port, "detached");
 }

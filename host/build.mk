@@ -4,9 +4,10 @@ HOST_SHARED_OBJS := $(addprefix $(O)/host/,link.o log.o maps.o names.o tap.o)
 
 # keep sorted
 HOST_OBJS	:= $(addprefix $(O)/host/, \
-		   attach.o bpffs.o broker.o doctor.o drops.o ensemble.o groups.o hints.o join.o \
-		   json.o libprint.o main.o nodes.o port.o ports.o qemu_args.o show.o state.o \
-		   table.o veth.o view.o xdp.o)
+		   attach.o bpffs.o broker.o doctor.o drops.o ensemble.o ensemble_faults.o faults.o \
+		   faults_view.o groups.o hints.o holder.o \
+		   join.o json.o libprint.o main.o nodes.o port.o ports.o qemu_args.o room.o \
+		   show.o state.o table.o veth.o view.o xdp.o xdp_pins.o)
 
 PROGS		+= $(O)/host/virtmesh
 HEADERS		+= $(patsubst $(srctree)/%,%,$(wildcard $(srctree)/host/*.h))
@@ -33,3 +34,5 @@ uninstall-host:
 	$(call quiet,REMOVE,virtmesh)
 	$(Q)rm -f $(DESTDIR)$(SBINDIR)/virtmesh $(DESTDIR)$(MANDIR)/man8/virtmesh.8 \
 		$(DESTDIR)$(COMPLETIONDIR)/virtmesh
+
+include $(srctree)/host/vhost/port.mk

@@ -28,8 +28,17 @@ struct vm_args {
 	unsigned int mtu;
 	uid_t owner; /* root, if not owner_given */
 	bool owner_given;
+	gid_t group; /* (gid_t)-1 if not given */
+	bool vhost_user;
+	const char *memory; /* a size as QEMU takes it */
+	bool listen;
 	bool json;
 	bool follow;
+	bool loss_given;
+	unsigned int loss; /* of VM_FAULT_SCALE */
+	unsigned long long seed; /* 1 if not given */
+	const char *through; /* IFNAME */
+	bool off;
 	bool verbose;
 };
 
@@ -42,11 +51,13 @@ int vm_cmd_doctor(const struct vm_args *args);
 int vm_cmd_drops(const struct vm_args *args);
 int vm_cmd_ensemble_add(const struct vm_args *args); /* ensemble.c */
 int vm_cmd_ensemble_del(const struct vm_args *args);
+int vm_cmd_ensemble_faults(const struct vm_args *args); /* ensemble_faults.c */
 int vm_cmd_ensemble_list(const struct vm_args *args);
 int vm_cmd_nodes(const struct vm_args *args);
 int vm_cmd_port_add(const struct vm_args *args); /* port.c */
 int vm_cmd_port_del(const struct vm_args *args);
 int vm_cmd_qemu_args(const struct vm_args *args); /* qemu_args.c */
 int vm_cmd_show(const struct vm_args *args);
+int vm_cmd_uml_args(const struct vm_args *args); /* qemu_args.c */
 
 #endif /* VIRTMESH_HOST_CMD_H */

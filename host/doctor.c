@@ -6,11 +6,13 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -21,9 +23,11 @@
 #include "bpffs.h"
 #include "broker.h"
 #include "cmd.h"
+#include "faults_view.h"
 #include "json.h"
 #include "log.h"
 #include "maps.h"
+#include "room.h"
 #include "state.h"
 #include "table.h"
 #include "tap.h"
@@ -162,10 +166,69 @@ static void check_devices(struct report *r)
 		close(fd);
 	fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 	found(r, fd < 0 ? WARN : OK, "vhost-net",
-	      "modprobe vhost_net (without it QEMU itself carries the frames, slower)",
+	      "modprobe vhost_net (without it QEMU, or virtmesh-port, carries the frames, slower)",
 	      "/dev/vhost-net%s%s", fd < 0 ? ": " : "", fd < 0 ? strerror(errno) : "");
 	if (fd >= 0)
 		close(fd);
+}
+
+/* The first number in @path; -1 when there is none. */
+static long long read_number(const char *path)
+{
+	long long n = -1;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%lld", &n) != 1)
+		n = -1;
+	fclose(file);
+	return n;
+}
+
+static long long meminfo(const char *key)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	long long value = -1;
+	char line[128];
+	size_t len = strlen(key);
+
+	if (!file)
+		return -1;
+	while (value < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, len) && line[len] == ':')
+			value = strtoll(line + len + 1, NULL, 10);
+	fclose(file);
+	return value;
+}
+
+/* What virtmesh-port needs of the host. */
+static void check_vhost_user(struct report *r)
+{
+	/* 6.6: 1 refuses it to who has no CAP_SYS_ADMIN and is not of a group, 2 to all. */
+	long long off = read_number("/proc/sys/kernel/io_uring_disabled");
+	long long pages = meminfo("HugePages_Total");
+
+	if (off > 0)
+		found(r, WARN, "io_uring", "sysctl kernel.io_uring_disabled=0",
+		      "kernel.io_uring_disabled is %lld: virtmesh-port cannot carry frames%s", off,
+		      off > 1 ? ", and virtmeshd cannot run" : "");
+	else
+		found(r, OK, "io_uring", NULL, "is not disabled");
+	if (getpwnam(VM_PORT_USER))
+		found(r, OK, "vhost-user", NULL, "user " VM_PORT_USER " is there");
+	else
+		found(r, WARN, "vhost-user",
+		      "systemd-sysusers, or port add --vhost-user --owner USER",
+		      "no user " VM_PORT_USER ": taps of vhost-user ports are root's if no owner "
+		      "is given");
+	/* Guests in small pages work as well: nothing to mend. */
+	if (pages > 0)
+		found(r, OK, "hugepages", NULL,
+		      "%lld of %lld free, of %lld KiB, for guests' memory (hugetlb=on)",
+		      meminfo("HugePages_Free"), pages, meminfo("Hugepagesize"));
+	else
+		found(r, OK, "hugepages", NULL, "none reserved: guests' memory is in small pages");
 }
 
 static void check_broker(struct report *r)
@@ -180,6 +243,28 @@ static void check_broker(struct report *r)
 		      "%s: %s", VM_CTL_SOCKET, fd == -ENOTCONN ? "nobody answers" : strerror(-fd));
 	if (fd >= 0)
 		close(fd);
+}
+
+static void check_room(struct report *r, const char *check, const struct vm_view *v)
+{
+	char path[VM_ROOM_PATH], mend[160];
+	struct stat st;
+
+	vm_room_socket(v->link.name, path);
+	*strrchr(path, '/') = '\0';
+	snprintf(mend, sizeof(mend), "virtmesh port add %s --ensemble %u --node %u --vhost-user",
+		 v->link.name, vm_addr_ensemble(v->port.addr), vm_addr_node(v->port.addr));
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+		found(r, FAIL, check, mend, "its directory %s is missing", path);
+	else if (st.st_uid != v->link.owner)
+		found(r, FAIL, check, mend, "%s is user %u's and the tap user %u's", path,
+		      st.st_uid, v->link.owner);
+	snprintf(mend, sizeof(mend), "systemctl start virtmesh-port@%s", v->link.name);
+	if (!v->holder.pid)
+		found(r, WARN, check, mend, "no virtmesh-port serves it");
+	else
+		found(r, OK, check, NULL, "served by %s, pid %d%s", v->holder.command,
+		      v->holder.pid, v->holder.vhost_net ? ", with kernel vhost-net" : "");
 }
 
 static void check_port(struct report *r, const struct vm_view *v)
@@ -210,6 +295,8 @@ static void check_port(struct report *r, const struct vm_view *v)
 	else
 		found(r, OK, check, NULL, "XDP in the native path, %s",
 		      v->port.flags & VM_PORT_DISPATCHER ? "through the dispatcher" : "alone");
+	if (v->port.flags & VM_PORT_VHOST_USER)
+		check_room(r, check, v);
 	snprintf(mend, sizeof(mend), "ip link set dev %s up", name);
 	if (!(v->link.flags & IFF_UP))
 		found(r, FAIL, check, mend, "is down");
@@ -223,6 +310,15 @@ static void check_port(struct report *r, const struct vm_view *v)
 	if (!strcmp(v->link.kind, "tun") && v->port.mtu > VM_MTU_DEFAULT)
 		found(r, WARN, check, "MTU 3366 keeps every frame in the native path",
 		      "MTU %u: frames over one page take the generic path", v->port.mtu);
+}
+
+static void check_faults(__u32 ensemble, const struct vm_faults *faults, void *arg)
+{
+	char check[32], mend[64], text[VM_FAULTS_TEXT];
+
+	snprintf(check, sizeof(check), "ensemble %u", ensemble);
+	snprintf(mend, sizeof(mend), "virtmesh ensemble faults %u --off", ensemble);
+	found(arg, WARN, check, mend, "%s", vm_faults_text(faults, text, sizeof(text)));
 }
 
 static void check_state(struct report *r)
@@ -262,10 +358,12 @@ static void check_state(struct report *r)
 	      st.dispatcher ? "libxdp's dispatcher works" :
 			      "libxdp's dispatcher does not work here: one program an interface");
 	if (!vm_views_load(&st, 0, true, &views, &n)) {
+		vm_views_hold(views, n);
 		for (size_t i = 0; i < n; i++)
 			check_port(r, &views[i]);
 		free(views);
 	}
+	vm_faults_each(&st.maps, 0, check_faults, r);
 	vm_state_close(&st);
 }
 
@@ -285,6 +383,7 @@ int vm_cmd_doctor(const struct vm_args *args)
 		check_bpffs(&r);
 		check_memlock(&r);
 		check_devices(&r);
+		check_vhost_user(&r);
 		check_state(&r);
 		check_broker(&r);
 	}

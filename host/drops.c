@@ -323,6 +323,8 @@ static int follow(struct follower *f)
 	struct ring_buffer *ring = NULL;
 	int lock, signals, err;
 
+	/* One flush a line, and only there: a write that fails inside printf() tells nobody. */
+	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	signals = signals_open();
 	if (signals < 0) {
 		err = -errno;

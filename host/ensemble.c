@@ -16,6 +16,7 @@
 
 #include "broker.h"
 #include "cmd.h"
+#include "faults.h"
 #include "groups.h"
 #include "json.h"
 #include "log.h"
@@ -113,7 +114,11 @@ static int remove_entry(struct vm_state *st, __u32 ensemble)
 	if (!ports)
 		return -EIO;
 	members = vm_ports_of(ports, ensemble, NULL);
+	if (!members)
+		err = vm_faults_off(st, ports, ensemble);
 	free(ports);
+	if (err)
+		return err;
 	if (members) {
 		vm_err("ensemble %u has %u port%s: remove them first (virtmesh show --ensemble %u)",
 		       ensemble, members, members == 1 ? "" : "s", ensemble);
@@ -160,6 +165,7 @@ static void list_one(const struct vm_state *st, __u32 ensemble, struct json_obje
 		     struct vm_table *table)
 {
 	struct json_object *json;
+	struct vm_faults faults;
 	struct vm_ensemble e;
 	__u32 epoch = 0;
 
@@ -173,6 +179,7 @@ static void list_one(const struct vm_state *st, __u32 ensemble, struct json_obje
 		vm_json_u64(json, "mtu", e.members ? e.mtu : 0);
 		vm_json_u64(json, "epoch", epoch);
 		vm_json_u64(json, "created_ns", e.created_ns);
+		vm_json_bool(json, "faults", !vm_faults_get(st, ensemble, &faults));
 		vm_json_push(array, json);
 		return;
 	}

@@ -2,15 +2,21 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
 
+#include "broker.h"
 #include "join.h"
 #include "json.h"
 #include "log.h"
+#include "room.h"
 #include "xdp.h"
+
+/* From check(): the very same port is there. No error, nothing to do. */
+#define JOIN_SAME 1
 
 /* Asked for again, with an owner: it must be the one the tap has. */
 static int check_owner(const struct vm_port_entry *entry, const struct vm_args *args)
@@ -24,7 +30,7 @@ static int check_owner(const struct vm_port_entry *entry, const struct vm_args *
 		return err;
 	}
 	if (link.owner == args->owner)
-		return VM_JOIN_SAME;
+		return JOIN_SAME;
 	vm_err("%s is a port already, and its tap belongs to user %d, not %u; remove it first "
 	       "(virtmesh port del %s)",
 	       args->name, (int)link.owner, args->owner, args->name);
@@ -38,6 +44,11 @@ static int check_taken(const struct vm_port_entry *entry, const struct vm_args *
 
 	if (entry->port.flags & VM_PORT_BROKER) {
 		vm_err("%s is the broker's", args->name);
+		return -EEXIST;
+	}
+	if (entry->port.flags & VM_PORT_THROUGH) {
+		vm_err("faults of an ensemble lead through %s: virtmesh ensemble faults E --off",
+		       args->name);
 		return -EEXIST;
 	}
 	if (addr != vm_addr(args->ensemble, args->node)) {
@@ -58,11 +69,21 @@ static int check_taken(const struct vm_port_entry *entry, const struct vm_args *
 		       args->name);
 		return -EEXIST;
 	}
-	return args->owner_given ? check_owner(entry, args) : VM_JOIN_SAME;
+	if (args->vhost_user && !(entry->port.flags & VM_PORT_VHOST_USER)) {
+		vm_err("%s is a port already, but the VMM's, not virtmesh-port's; remove it first "
+		       "(virtmesh port del %s)",
+		       args->name, args->name);
+		return -EEXIST;
+	}
+	return args->owner_given ? check_owner(entry, args) : JOIN_SAME;
 }
 
-int vm_join_check(const struct vm_state *st, const struct vm_ports *ports,
-		  const struct vm_args *args, __u32 owned)
+/*
+ * May @args become a port? -ENOENT: no such ensemble; -EEXIST: node or interface
+ * is taken.
+ */
+static int check(const struct vm_state *st, const struct vm_ports *ports,
+		 const struct vm_args *args, __u32 owned)
 {
 	const struct vm_port_entry *entry;
 	__u32 ifindex = if_nametoindex(args->name);
@@ -129,6 +150,12 @@ int vm_join_find(const struct vm_ports *ports, const char *name, const struct vm
 		vm_err("%s is the broker's: it goes with the last ensemble", name);
 		return -EINVAL;
 	}
+	if (*entry && (*entry)->port.flags & VM_PORT_THROUGH) {
+		vm_err("%s is no node's: faults of an ensemble lead through it, "
+		       "virtmesh ensemble faults E --off ends that",
+		       name);
+		return -EINVAL;
+	}
 	if (*entry)
 		return 0;
 	if (ifindex)
@@ -138,13 +165,17 @@ int vm_join_find(const struct vm_ports *ports, const char *name, const struct vm
 	return -ENODEV;
 }
 
-int vm_join_report(const struct vm_args *args, const struct vm_join *join, bool changed,
-		   const char *text)
+/* Tell what was done, in the way @args asks for. @join: NULL when the port has gone. */
+static int report(const struct vm_args *args, const struct vm_join *join, bool changed,
+		  const char *text)
 {
+	bool vhost_user = join && join->port.flags & VM_PORT_VHOST_USER;
+	char path[VM_ROOM_PATH];
 	struct json_object *json;
 	__u8 mac[VM_MAC_LEN];
 
 	vm_addr_to_mac(vm_addr(args->ensemble, args->node), mac);
+	vm_room_socket(args->name, path);
 	if (args->json) {
 		json = json_object_new_object();
 		vm_json_str(json, "port", args->name);
@@ -154,12 +185,65 @@ int vm_join_report(const struct vm_args *args, const struct vm_join *join, bool 
 			vm_json_u64(json, "node", args->node);
 			vm_json_mac(json, "mac", mac);
 		}
+		if (vhost_user)
+			vm_json_str(json, "socket", path);
 		return vm_json_print(json, false);
 	}
 	printf("port %s %s", args->name, text);
 	if (join)
 		printf(": node %u of ensemble %u, %02x:%02x:%02x:%02x:%02x:%02x", args->node,
 		       args->ensemble, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	if (vhost_user)
+		printf(", %s", path);
 	printf("\n");
 	return 0;
+}
+
+int vm_join_command(const struct vm_args *args, struct vm_join *join)
+{
+	struct vm_ports *ports = NULL;
+	bool same = false;
+	struct vm_state st;
+	int err;
+
+	err = vm_state_change(&st);
+	if (err)
+		return err;
+	ports = vm_ports_load(&st.maps);
+	err = ports ? check(&st, ports, args, join->owned) : -EIO;
+	if (err == JOIN_SAME) {
+		join->port = vm_ports_by_ifindex(ports, if_nametoindex(args->name))->port;
+		same = true;
+	}
+	if (!err || same)
+		err = join->make(&st, ports, args, join, same);
+	free(ports);
+	vm_state_close(&st);
+	if (err)
+		return err;
+	if (!same)
+		vm_broker_resync();
+	return report(args, join, !same, same ? join->same_text : join->text);
+}
+
+int vm_leave_command(const struct vm_args *args,
+		     int (*leave)(struct vm_state *st, struct vm_ports *ports,
+				  const struct vm_args *args),
+		     const char *text)
+{
+	struct vm_ports *ports;
+	struct vm_state st;
+	int err;
+
+	err = vm_state_change(&st);
+	if (err)
+		return err;
+	ports = vm_ports_load(&st.maps);
+	err = ports ? leave(&st, ports, args) : -EIO;
+	free(ports);
+	vm_state_close(&st);
+	if (err)
+		return err;
+	vm_broker_resync();
+	return report(args, NULL, true, text);
 }

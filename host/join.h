@@ -11,20 +11,24 @@
 #include "ports.h"
 #include "state.h"
 
-/* From vm_join_check(): the very same port is there. No error, nothing to do. */
-#define VM_JOIN_SAME 1
-
 struct vm_join {
 	struct vm_port port; /* addr, mtu and flags from the caller; vm_join() adds the rest */
 	__u32 ifindex; /* from vm_join() */
+	__u32 owned; /* VM_PORT_OWNED or 0: how it is asked for */
+	/* Make the interface a port; if @same it is one, and what belongs to it may be mended. */
+	int (*make)(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
+		    struct vm_join *join, bool same);
+	const char *text, *same_text; /* for people: "added", "exists already" */
 };
 
-/*
- * May @args become a port? @owned: VM_PORT_OWNED or 0, how it is asked for.
- * -ENOENT: no such ensemble; -EEXIST: node or interface is taken.
- */
-int vm_join_check(const struct vm_state *st, const struct vm_ports *ports,
-		  const struct vm_args *args, __u32 owned);
+/* A verb that makes a port, whole: under the lock, by @join, telling broker and user. */
+int vm_join_command(const struct vm_args *args, struct vm_join *join);
+/* The same for one that ends a port, by @leave; @text: "removed". */
+int vm_leave_command(const struct vm_args *args,
+		     int (*leave)(struct vm_state *st, struct vm_ports *ports,
+				  const struct vm_args *args),
+		     const char *text);
+
 /* Attach the program and fill the maps; neither on an error. */
 int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join);
@@ -33,8 +37,5 @@ int vm_leave(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
 /* The port that interface @name is. -ENODEV when there is none. */
 int vm_join_find(const struct vm_ports *ports, const char *name,
 		 const struct vm_port_entry **entry);
-/* Tell what was done, in the way @args asks for. @join: NULL when the port has gone. */
-int vm_join_report(const struct vm_args *args, const struct vm_join *join, bool changed,
-		   const char *text);
 
 #endif /* VIRTMESH_HOST_JOIN_H */

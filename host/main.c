@@ -5,18 +5,20 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <virtmesh/types.h>
+#include <virtmesh/maps.h>
 #include <virtmesh/version.h>
 
 #include "cmd.h"
 #include "libprint.h"
 #include "log.h"
+#include "room.h"
 
 enum {
 	OPT_ENSEMBLE = 1 << 0,
@@ -24,8 +26,16 @@ enum {
 	OPT_MTU = 1 << 2,
 	OPT_OWNER = 1 << 3,
 	OPT_FOLLOW = 1 << 4,
-	POS_NAME = 1 << 5, /* one positional argument: an interface */
-	POS_ENSEMBLE = 1 << 6, /* .. : an ensemble's number */
+	OPT_VHOST_USER = 1 << 5,
+	OPT_GROUP = 1 << 6,
+	OPT_MEMORY = 1 << 7,
+	OPT_LISTEN = 1 << 8,
+	OPT_LOSS = 1 << 9,
+	OPT_SEED = 1 << 10,
+	OPT_THROUGH = 1 << 11,
+	OPT_OFF = 1 << 12,
+	POS_NAME = 1 << 13, /* one positional argument: an interface */
+	POS_ENSEMBLE = 1 << 14, /* .. : an ensemble's number */
 };
 
 #define POSITIONAL (POS_NAME | POS_ENSEMBLE)
@@ -45,9 +55,15 @@ static const struct verb {
 	  "make ensemble E; the first one sets the host up" },
 	{ "ensemble", "del", vm_cmd_ensemble_del, POS_ENSEMBLE, 0, "E",
 	  "remove ensemble E, which has no ports; the last one takes everything away" },
+	{ "ensemble", "faults", vm_cmd_ensemble_faults, POS_ENSEMBLE,
+	  OPT_LOSS | OPT_SEED | OPT_THROUGH | OPT_OFF,
+	  "E [--loss PERCENT [--seed S] | --through IFNAME | --off]",
+	  "lose frames of ensemble E on purpose, for tests, or lead them through an interface" },
 	{ "ensemble", "list", vm_cmd_ensemble_list, 0, 0, "", "the ensembles of this host" },
-	{ "port", "add", vm_cmd_port_add, POS_NAME | OPT_ENSEMBLE | OPT_NODE, OPT_OWNER | OPT_MTU,
-	  "NAME --ensemble E --node N [--owner USER] [--mtu M]", "make tap NAME for a VM" },
+	{ "port", "add", vm_cmd_port_add, POS_NAME | OPT_ENSEMBLE | OPT_NODE,
+	  OPT_OWNER | OPT_MTU | OPT_VHOST_USER | OPT_GROUP,
+	  "NAME --ensemble E --node N [--owner USER] [--mtu M] [--vhost-user [--group GROUP]]",
+	  "make tap NAME for a VM, or for the virtmesh-port that serves it" },
 	{ "port", "del", vm_cmd_port_del, POS_NAME, 0, "NAME", "remove a port and its tap" },
 	{ "attach", NULL, vm_cmd_attach, POS_NAME | OPT_ENSEMBLE | OPT_NODE, OPT_MTU,
 	  "IFNAME --ensemble E --node N [--mtu M]",
@@ -59,19 +75,34 @@ static const struct verb {
 	{ "drops", NULL, vm_cmd_drops, 0, OPT_ENSEMBLE | OPT_FOLLOW, "[--ensemble E] [--follow]",
 	  "frames that went no further, by port and reason" },
 	{ "nodes", NULL, vm_cmd_nodes, 0, OPT_ENSEMBLE, "[--ensemble E]", "the broker's view" },
-	{ "qemu-args", NULL, vm_cmd_qemu_args, POS_NAME, 0, "NAME",
-	  "what to give QEMU for the VM on port NAME" },
+	{ "qemu-args", NULL, vm_cmd_qemu_args, POS_NAME, OPT_MEMORY | OPT_LISTEN,
+	  "NAME [--memory SIZE [--listen]]", "what to give QEMU for the VM on port NAME" },
+	{ "uml-args", NULL, vm_cmd_uml_args, POS_NAME, 0, "NAME",
+	  "what to give a User-Mode Linux kernel on vhost-user port NAME" },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static const struct option options[] = {
 	/* keep sorted */
-	{ "ensemble", required_argument, NULL, 'e' }, { "follow", no_argument, NULL, 'f' },
-	{ "help", no_argument, NULL, 'h' },	      { "json", no_argument, NULL, 'j' },
-	{ "mtu", required_argument, NULL, 'm' },      { "node", required_argument, NULL, 'n' },
-	{ "owner", required_argument, NULL, 'o' },    { "verbose", no_argument, NULL, 'v' },
-	{ "version", no_argument, NULL, 'V' },	      { NULL, 0, NULL, 0 },
+	{ "ensemble", required_argument, NULL, 'e' },
+	{ "follow", no_argument, NULL, 'f' },
+	{ "group", required_argument, NULL, 'g' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "listen", no_argument, NULL, 'l' },
+	{ "loss", required_argument, NULL, 'L' },
+	{ "memory", required_argument, NULL, 'M' },
+	{ "mtu", required_argument, NULL, 'm' },
+	{ "node", required_argument, NULL, 'n' },
+	{ "off", no_argument, NULL, 'O' },
+	{ "owner", required_argument, NULL, 'o' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "through", required_argument, NULL, 't' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "vhost-user", no_argument, NULL, 'u' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void usage(FILE *to)
@@ -101,7 +132,22 @@ static void usage_verb(FILE *to, const struct verb *v)
 			v->run == vm_cmd_attach ? "default: the interface's" : "default 3366");
 	if ((v->must | v->may) & OPT_OWNER)
 		fprintf(to,
-			"  --owner     user name or id that may open the tap (default: root)\n");
+			"  --owner     user name or id that may open the tap (default: root; with\n"
+			"              --vhost-user " VM_PORT_USER " if there is that user)\n");
+	if ((v->must | v->may) & OPT_GROUP)
+		fprintf(to,
+			"  --group     whose VMMs reach the socket (default: the owner's group)\n");
+	if ((v->must | v->may) & OPT_MEMORY)
+		fprintf(to,
+			"  --memory    the guest's, for a vhost-user port: 512M, 4G\n"
+			"  --listen    QEMU listens at the socket, and virtmesh-port connects\n");
+	if ((v->must | v->may) & OPT_LOSS)
+		fprintf(to,
+			"  --loss      of frames of the mesh protocol from node to node, in per cent\n"
+			"  --seed      which frames that are (default 1)\n"
+			"  --through   what is sent comes out of this interface, and what is written\n"
+			"              there arrives: whoever holds its other end speaks for every node\n"
+			"  --off       no more faults\n");
 }
 _Static_assert(VM_MTU_DEFAULT == 3366, "usage_verb() tells another default MTU");
 
@@ -145,6 +191,83 @@ static int parse_owner(const char *text, struct vm_args *args)
 		return -1;
 	args->owner = uid;
 	return 0;
+}
+
+static int parse_group(const char *text, struct vm_args *args)
+{
+	const struct group *gr = getgrnam(text);
+	unsigned int gid;
+
+	if (gr) {
+		args->group = gr->gr_gid;
+		return 0;
+	}
+	if (text[0] < '0' || text[0] > '9') {
+		vm_err("there is no group \"%s\"", text);
+		return -1;
+	}
+	if (parse_number("a numeric group", text, 0, (gid_t)-2, &gid))
+		return -1;
+	args->group = gid;
+	return 0;
+}
+
+/* "512M", "4G", "2048": it becomes part of QEMU's arguments. */
+static int parse_memory(const char *text, struct vm_args *args)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (!digits || text[0] == '0' || digits > 9 ||
+	    (text[digits] && (!strchr("MG", text[digits]) || text[digits + 1]))) {
+		vm_err("the memory must be a size like 512M or 4G, not \"%s\"", text);
+		return -1;
+	}
+	args->memory = text;
+	return 0;
+}
+
+/* "0.5", "20": per cent, with up to four places. */
+static int parse_loss(const char *text, struct vm_args *args)
+{
+	size_t whole = strspn(text, "0123456789"), places = 0, len = whole;
+	unsigned int loss;
+
+	if (text[whole] == '.') {
+		places = strspn(text + whole + 1, "0123456789");
+		len += 1 + places;
+	}
+	loss = (unsigned int)atoi(text) * (VM_FAULT_SCALE / 100);
+	for (unsigned int i = 0, unit = VM_FAULT_SCALE / 1000; i < places; i++, unit /= 10)
+		loss += (text[whole + 1 + i] - '0') * unit;
+	if (!whole || whole > 3 || places > 4 || (len > whole && !places) || text[len] ||
+	    loss > VM_FAULT_SCALE) {
+		vm_err("the loss must be a part of 100 like 5 or 0.25, not \"%s\"", text);
+		return -1;
+	}
+	args->loss = loss;
+	args->loss_given = true;
+	return 0;
+}
+
+static int parse_seed(const char *text, struct vm_args *args)
+{
+	char *end;
+
+	errno = 0;
+	args->seed = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno)
+		return 0;
+	vm_err("the seed must be a whole number, not \"%s\"", text);
+	return -1;
+}
+
+/* Without a name the port is the user's that packages make for it. */
+static void default_owner(struct vm_args *args)
+{
+	const struct passwd *pw = getpwnam(VM_PORT_USER);
+
+	if (args->vhost_user && !args->owner_given && pw)
+		args->owner = pw->pw_uid;
 }
 
 static const struct verb *find_verb(const char *verb, const char *sub)
@@ -227,6 +350,38 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 			opt = OPT_FOLLOW;
 			args->follow = true;
 			break;
+		case 'u':
+			opt = OPT_VHOST_USER;
+			args->vhost_user = true;
+			break;
+		case 'g':
+			opt = OPT_GROUP;
+			err = parse_group(optarg, args);
+			break;
+		case 'M':
+			opt = OPT_MEMORY;
+			err = parse_memory(optarg, args);
+			break;
+		case 'l':
+			opt = OPT_LISTEN;
+			args->listen = true;
+			break;
+		case 'L':
+			opt = OPT_LOSS;
+			err = parse_loss(optarg, args);
+			break;
+		case 's':
+			opt = OPT_SEED;
+			err = parse_seed(optarg, args);
+			break;
+		case 't':
+			opt = OPT_THROUGH;
+			args->through = optarg;
+			break;
+		case 'O':
+			opt = OPT_OFF;
+			args->off = true;
+			break;
 		default:
 			err = -1;
 		}
@@ -255,6 +410,16 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 	}
 	if (v->must & ~given)
 		return 1 + say_missing(v, v->must & ~given);
+	if (given & OPT_GROUP && !args->vhost_user) {
+		vm_err("--group is for --vhost-user: it is about the socket");
+		return 1 + VM_EXIT_USAGE;
+	}
+	if (!!(given & OPT_LOSS) + !!(given & OPT_THROUGH) + !!(given & OPT_OFF) > 1 ||
+	    (given & OPT_SEED && !(given & OPT_LOSS))) {
+		vm_err("one of --loss, --through and --off; and --seed is for --loss");
+		return 1 + VM_EXIT_USAGE;
+	}
+	default_owner(args);
 	return 0;
 }
 
@@ -277,7 +442,7 @@ int vm_exit_status(int err)
 
 int main(int argc, char **argv)
 {
-	struct vm_args args = { 0 };
+	struct vm_args args = { .group = -1, .seed = 1 };
 	const char *sub = argc > 2 ? argv[2] : NULL;
 	const struct verb *v;
 	int status, skip;
@@ -299,7 +464,7 @@ int main(int argc, char **argv)
 	if (!v) {
 		if (is_half_verb(argv[1]))
 			vm_err("\"%s\" wants one more word: add, del%s", argv[1],
-			       strcmp(argv[1], "ensemble") ? "" : " or list");
+			       strcmp(argv[1], "ensemble") ? "" : ", list or faults");
 		else
 			vm_err("there is no verb \"%s\"; virtmesh --help lists them", argv[1]);
 		return VM_EXIT_USAGE;

@@ -30,8 +30,9 @@ static const struct {
 #map, VM_PIN_DIR "/" #map, offsetof(struct vm_maps, map) \
 	}
 	PIN(meta), /* first: see above */
-	PIN(ports),  PIN(nodes),   PIN(port_index), PIN(node_index), PIN(taps),	  PIN(ensembles),
-	PIN(groups), PIN(members), PIN(epochs),	    PIN(counters),   PIN(limits), PIN(events),
+	PIN(ports),	PIN(nodes),  PIN(port_index),  PIN(node_index), PIN(taps),
+	PIN(ensembles), PIN(groups), PIN(members),     PIN(epochs),	PIN(counters),
+	PIN(limits),	PIN(faults), PIN(fault_batch), PIN(events),
 #undef PIN
 };
 

@@ -22,12 +22,14 @@ struct vm_maps {
 	int epochs;
 	int counters;
 	int limits;
+	int faults;
+	int fault_batch;
 	int events;
 };
 
-#define VM_MAPS_CLOSED                                             \
-	{                                                          \
-		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+#define VM_MAPS_CLOSED                                                     \
+	{                                                                  \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
 	}
 
 /*

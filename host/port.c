@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * port add, port del: ports whose tap is ours.
+ * port add, port del: ports whose tap is ours, and the rooms of those among them
+ * that virtmesh-port serves.
  *
  * The tap is persistent only when everything stands: until then, whatever ends
  * this process removes it, and the sweep of the next command finds the rest.
  */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "broker.h"
 #include "cmd.h"
+#include "holder.h"
 #include "join.h"
 #include "link.h"
 #include "log.h"
 #include "ports.h"
+#include "room.h"
 #include "state.h"
 #include "tap.h"
 #include "xdp.h"
@@ -52,7 +54,7 @@ static int make_port(struct vm_state *st, struct vm_ports *ports, const struct v
 	struct vm_link link;
 	int fd, err;
 
-	fd = vm_tap_make(args->name, args->owner, args->mtu ?: VM_MTU_DEFAULT);
+	fd = vm_tap_make(args->name, args->owner, join->port.mtu);
 	if (fd < 0)
 		return explain_tap(args->name, fd);
 	err = vm_link_get_name(args->name, &link);
@@ -60,7 +62,6 @@ static int make_port(struct vm_state *st, struct vm_ports *ports, const struct v
 		explain_tap(args->name, err);
 		goto close;
 	}
-	join->port.flags = VM_PORT_OWNED;
 	err = vm_join(st, ports, &link, join);
 	if (err)
 		goto close;
@@ -75,34 +76,83 @@ close:
 	return err;
 }
 
-int vm_cmd_port_add(const struct vm_args *args)
+/* Room first: until there is a port for it, any later command removes it. */
+static int make_vhost_user(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
+			   struct vm_join *join)
 {
-	struct vm_join join = { .port = { .addr = vm_addr(args->ensemble, args->node),
-					  .mtu = args->mtu ?: VM_MTU_DEFAULT } };
-	struct vm_ports *ports = NULL;
-	struct vm_state st;
 	int err;
 
-	err = vm_state_change(&st);
+	err = vm_room_make(args->name, args->owner, args->group);
 	if (err)
 		return err;
-	ports = vm_ports_load(&st.maps);
-	err = ports ? vm_join_check(&st, ports, args, VM_PORT_OWNED) : -EIO;
-	if (!err)
-		err = make_port(&st, ports, args, &join);
-	free(ports);
-	vm_state_close(&st);
-	if (err == VM_JOIN_SAME)
-		return vm_join_report(args, &join, false, "exists already");
+	err = make_port(st, ports, args, join);
 	if (err)
-		return err;
-	vm_broker_resync();
-	return vm_join_report(args, &join, true, "added");
+		vm_room_remove(args->name);
+	return err;
 }
 
-static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *name)
+/* It may have gone: /run is anybody's to clean who is root. */
+static int mend_room(const struct vm_args *args)
+{
+	struct vm_link link;
+	int err;
+
+	err = vm_link_get_name(args->name, &link);
+	if (err)
+		return explain_tap(args->name, err);
+	return vm_room_make(args->name, link.owner, args->group);
+}
+
+static int add(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
+	       struct vm_join *join, bool same)
+{
+	vm_rooms_tidy(ports);
+	if (same)
+		return join->port.flags & VM_PORT_VHOST_USER ? mend_room(args) : 0;
+	if (args->vhost_user)
+		return make_vhost_user(st, ports, args, join);
+	return make_port(st, ports, args, join);
+}
+
+int vm_cmd_port_add(const struct vm_args *args)
+{
+	struct vm_join join = {
+		.port = {
+			.addr = vm_addr(args->ensemble, args->node),
+			.mtu = args->mtu ?: VM_MTU_DEFAULT,
+			.flags = VM_PORT_OWNED | (args->vhost_user ? VM_PORT_VHOST_USER : 0),
+		},
+		.owned = VM_PORT_OWNED,
+		.make = add,
+		.text = "added",
+		.same_text = "exists already",
+	};
+
+	return vm_join_command(args, &join);
+}
+
+static int explain_busy(const char *name)
+{
+	struct vm_holder holder;
+
+	snprintf(holder.name, sizeof(holder.name), "%s", name);
+	vm_holders_find(&holder, 1);
+	if (!holder.pid)
+		vm_err("%s is in use: stop its VM first (or unplug the device from it)", name);
+	else if (!strcmp(holder.command, "virtmesh-port"))
+		vm_err("%s is in use by virtmesh-port, pid %d: systemctl stop virtmesh-port@%s",
+		       name, holder.pid, name);
+	else
+		vm_err("%s is in use by %s, pid %d: stop its VM first (or unplug the device from "
+		       "it)",
+		       name, holder.command, holder.pid);
+	return -EBUSY;
+}
+
+static int remove_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args)
 {
 	const struct vm_port_entry *entry;
+	const char *name = args->name;
 	__u32 ifindex;
 	int fd, err;
 
@@ -116,11 +166,11 @@ static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *
 	/* Hold the tap, so that no VM can start on it now; or see that one runs. */
 	fd = vm_tap_hold(name);
 	if (fd == -EBUSY)
-		vm_err("%s is in use: stop its VM first (or unplug the device from it)", name);
-	else if (fd < 0)
+		return explain_busy(name);
+	if (fd < 0) {
 		vm_err("cannot open the tap %s: %s", name, strerror(-fd));
-	if (fd < 0)
 		return fd;
+	}
 
 	err = vm_tap_release(fd);
 	if (err) {
@@ -135,6 +185,7 @@ static int remove_port(struct vm_state *st, struct vm_ports *ports, const char *
 	}
 	close(fd);
 	vm_xdp_forget(st, ifindex);
+	vm_rooms_tidy(ports);
 	return err;
 
 close:
@@ -144,19 +195,5 @@ close:
 
 int vm_cmd_port_del(const struct vm_args *args)
 {
-	struct vm_ports *ports;
-	struct vm_state st;
-	int err;
-
-	err = vm_state_change(&st);
-	if (err)
-		return err;
-	ports = vm_ports_load(&st.maps);
-	err = ports ? remove_port(&st, ports, args->name) : -EIO;
-	free(ports);
-	vm_state_close(&st);
-	if (err)
-		return err;
-	vm_broker_resync();
-	return vm_join_report(args, NULL, true, "removed");
+	return vm_leave_command(args, remove_port, "removed");
 }

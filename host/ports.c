@@ -28,6 +28,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "faults.h"
 #include "groups.h"
 #include "hints.h"
 #include "log.h"
@@ -107,7 +108,7 @@ unsigned int vm_ports_of(const struct vm_ports *ports, __u16 ensemble, __u16 *mt
 static int explain(const char *map, int err)
 {
 	if (err)
-		vm_err("cannot write the map %s: %s", map, strerror(-err));
+		vm_err("cannot access the map %s: %s", map, strerror(-err));
 	return err;
 }
 
@@ -126,7 +127,7 @@ int vm_ensemble_find(const struct vm_state *st, __u32 ensemble)
 	return err;
 }
 
-static int free_slot(const struct vm_ports *ports)
+int vm_ports_free_slot(const struct vm_ports *ports)
 {
 	bool used[VM_PORTS_MAX] = { false };
 
@@ -187,16 +188,20 @@ int vm_ports_publish(const struct vm_state *st, struct vm_ports *ports, __u32 if
 	struct bpf_devmap_val target = { .ifindex = ifindex };
 	__u16 ensemble = vm_addr_ensemble(port->addr);
 	struct vm_dest dest;
-	__u32 slot;
+	__u32 slot, faults;
 	int err;
 
-	err = free_slot(ports);
+	err = vm_ports_free_slot(ports);
 	if (err < 0)
 		return err;
 	slot = err;
 	port->slot = slot;
 	dest = (struct vm_dest){ .slot = slot, .mtu = port->mtu, .ifindex = ifindex };
 
+	err = explain("faults", vm_faults_flag(st, ensemble, &faults));
+	if (err)
+		return err;
+	port->flags |= faults;
 	err = vm_ports_reset_slot(st, slot);
 	if (err)
 		return err;
@@ -261,7 +266,7 @@ int vm_ports_withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 i
 	slot = port.slot;
 
 	e = vm_hints_del_port(st, ifindex);
-	if (!e && !(port.flags & VM_PORT_BROKER))
+	if (!e && port.addr)
 		e = vm_hints_del_node(st, port.addr);
 	if (e)
 		return explain("hints", e); /* they must not outlive the entries */
@@ -269,7 +274,7 @@ int vm_ports_withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 i
 	memmove((void *)entry, entry + 1, (ports->count - (entry - ports->entry)) * sizeof(*entry));
 
 	try_delete(st->maps.ports, "ports", &ifindex, &err);
-	if (port.flags & VM_PORT_BROKER) {
+	if (!port.addr) {
 		try_delete(st->maps.taps, "taps", &slot, &err);
 		return err;
 	}
@@ -303,6 +308,10 @@ static int sweep_gone(const struct vm_state *st, struct vm_ports *ports)
 			continue;
 		if (e.port.flags & VM_PORT_BROKER)
 			vm_info("%s has gone", VM_BROKER_IF);
+		else if (e.port.flags & VM_PORT_THROUGH)
+			vm_info("the interface that faults led through (%u) has gone: no faults "
+				"any more",
+				e.ifindex);
 		else
 			vm_info("forgetting node %u of ensemble %u: its interface (%u) has gone",
 				vm_addr_node(e.port.addr), vm_addr_ensemble(e.port.addr),
@@ -385,6 +394,8 @@ int vm_ports_sweep(const struct vm_state *st, struct vm_ports *ports)
 		err = sweep_nodes(st, ports);
 	if (!err)
 		err = sweep_ensembles(st, ports);
+	if (!err)
+		err = vm_faults_sweep(st, ports);
 	if (err)
 		vm_err("cannot look through the maps: %s", strerror(-err));
 	return err;

@@ -53,6 +53,8 @@ int vm_ports_sweep(const struct vm_state *st, struct vm_ports *ports);
 /* 0; -ENOENT when this host has no such ensemble. */
 int vm_ensemble_find(const struct vm_state *st, __u32 ensemble);
 
+/* A slot that no port has, or -ENOSPC. */
+int vm_ports_free_slot(const struct vm_ports *ports);
 /* Start @slot's counters and limits at 0. */
 int vm_ports_reset_slot(const struct vm_state *st, __u16 slot);
 

@@ -37,6 +37,7 @@
 #include "steer.skel.h"
 #include "tap.h"
 #include "xdp.h"
+#include "xdp_pins.h"
 
 #define PIN(name) VM_PIN_DIR "/" name
 
@@ -237,6 +238,8 @@ static int mend(struct vm_state *st)
 
 	if (!ports)
 		return -EIO;
+	if (st->dispatcher)
+		vm_xdp_pins_sweep(st->maps.ports);
 	err = vm_ports_sweep(st, ports);
 	if (!err && !vm_ports_by_ifindex(ports, st->meta.broker_ifindex)) {
 		fd = make_broker_port(st, false);
@@ -285,7 +288,11 @@ int vm_state_change(struct vm_state *st)
 	return err;
 }
 
-/* Why the kernel would not load: its release says more than the verifier's errno. */
+/*
+ * Why the kernel would not load: its release says more than the verifier's errno.
+ * EACCES is the verifier's word for bad code, and not for callers to take for a
+ * lack of privilege.
+ */
 static int explain_load(int err)
 {
 	struct utsname u;
@@ -295,7 +302,7 @@ static int explain_load(int err)
 		vm_err("the kernel (%s) has no BTF (/sys/kernel/btf/vmlinux): it must be built with "
 		       "CONFIG_DEBUG_INFO_BTF, as Debian's and Ubuntu's are",
 		       u.release);
-	else if (err == -EPERM) /* EACCES is the verifier's word */
+	else if (err == -EPERM)
 		vm_err("the kernel (%s) does not let this process load BPF programs: %s; inside a "
 		       "container, run this on the host",
 		       u.release, strerror(-err));
@@ -303,7 +310,7 @@ static int explain_load(int err)
 		vm_err("the kernel (%s) refused the steering programs: %s; 6.1 or newer is needed, "
 		       "virtmesh doctor tells what is missing, --verbose shows the verifier's words",
 		       u.release, strerror(-err));
-	return err;
+	return err == -EACCES ? -ENOEXEC : err;
 }
 
 static int pin_maps(struct steer_bpf *skel)
@@ -406,6 +413,8 @@ static void remove_left_tap(void)
 	ifindex = if_nametoindex(VM_BROKER_IF);
 	if (ifindex && !bpf_map_lookup_elem(fd, &ifindex, &port) && port.flags & VM_PORT_BROKER)
 		vm_link_delete(ifindex);
+	/* What its dispatcher ran, if it had one. */
+	vm_xdp_pins_sweep(fd);
 	close(fd);
 }
 

@@ -16,9 +16,6 @@
 #include "link.h"
 #include "tap.h"
 
-/* struct virtio_net_hdr_v1, what modern virtio-net puts before every frame. */
-#define VNET_HDR_BYTES 12
-
 /* One queue: a frame must not overtake another of its sender. */
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 
@@ -69,7 +66,7 @@ close:
 
 int vm_tap_make(const char *name, uid_t owner, unsigned int mtu)
 {
-	int hdr = VNET_HDR_BYTES, sndbuf = INT_MAX;
+	int hdr = VM_TAP_VNET_HDR, sndbuf = INT_MAX;
 	unsigned int ifindex;
 	int fd, err;
 
@@ -147,7 +144,7 @@ int vm_tap_delete(const char *name)
 
 int vm_tap_open(const char *name)
 {
-	int hdr = VNET_HDR_BYTES, sndbuf = INT_MAX;
+	int hdr = VM_TAP_VNET_HDR, sndbuf = INT_MAX;
 	int fd, err;
 
 	fd = tun_fd(name, TAP_FLAGS, O_NONBLOCK);

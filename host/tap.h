@@ -9,6 +9,8 @@
 
 /* Slots of a mesh tap's ring: what may wait for its reader. See ARCHITECTURE.md, "Loss". */
 #define VM_TAP_RING 4096
+/* struct virtio_net_hdr_v1, what modern virtio-net has before every frame; bytes. */
+#define VM_TAP_VNET_HDR 12
 
 /*
  * Make the persistent tap @name, with vnet header, owned by @owner (always
@@ -38,7 +40,7 @@ int vm_tap_release(int fd);
 int vm_tap_delete(const char *name);
 /*
  * Open the existing tap @name for frames: O_NONBLOCK (native XDP runs only
- * then), unlimited sndbuf, vnet header of 12 bytes. Returns the fd, which the
+ * then), unlimited sndbuf, vnet header of VM_TAP_VNET_HDR bytes. Returns the fd, which the
  * caller closes; -ENODEV when there is no such interface, -EINVAL when it is no
  * tap, -EBUSY when it is open already, -EPERM.
  */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,9 +93,8 @@ int vm_views_load(const struct vm_state *st, unsigned int ensemble, bool broker,
 	for (size_t i = 0; i < ports->count && !err; i++) {
 		const struct vm_port_entry *e = &ports->entry[i];
 
-		if (e->port.flags & VM_PORT_BROKER ?
-			    !broker :
-			    ensemble && vm_addr_ensemble(e->port.addr) != ensemble)
+		if (!e->port.addr ? !broker :
+				    ensemble && vm_addr_ensemble(e->port.addr) != ensemble)
 			continue;
 		err = fill(st, e, &v[n++]);
 	}
@@ -107,6 +107,34 @@ int vm_views_load(const struct vm_state *st, unsigned int ensemble, bool broker,
 	*views = v;
 	*count = n;
 	return 0;
+}
+
+void vm_views_hold(struct vm_view *views, size_t count)
+{
+	struct vm_holder *holders = calloc(count ?: 1, sizeof(*holders));
+
+	/* Without it nobody is seen: no reason to tell nothing at all. */
+	if (!holders)
+		return;
+	for (size_t i = 0; i < count; i++)
+		strcpy(holders[i].name, views[i].link.name);
+	vm_holders_find(holders, count);
+	for (size_t i = 0; i < count; i++)
+		views[i].holder = holders[i];
+	free(holders);
+}
+
+const char *vm_view_served(const struct vm_view *view, char *text, size_t size)
+{
+	const struct vm_holder *holder = &view->holder;
+
+	if (!holder->pid)
+		snprintf(text, size, "-");
+	else if (!strcmp(holder->command, "virtmesh-port"))
+		snprintf(text, size, "port/%s", holder->vhost_net ? "kernel" : "own");
+	else
+		snprintf(text, size, "%s%s", holder->command, holder->vhost_net ? "/kernel" : "");
+	return text;
 }
 
 __u64 vm_view_drops(const struct vm_view *view)

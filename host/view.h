@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "holder.h"
 #include "link.h"
 #include "state.h"
 
@@ -17,16 +18,22 @@ struct vm_view {
 	bool attached; /* the steering program is where it should be */
 	struct vm_counters count; /* all CPUs */
 	__u64 lost_skb; /* see VM_LOST_SKB_NAME */
+	struct vm_holder holder; /* who has its tap open; only after vm_views_hold() */
 	bool known; /* the broker has written @member */
 	struct vm_member member;
 };
 
 /*
- * Ports of @ensemble (0: all), in order of address; with @broker its port as
- * well, first. @views is for free(). 0, or -errno explained on stderr.
+ * Ports of @ensemble (0: all), in order of address; with @broker those of
+ * no node as well, first: its port, and what faults lead through. @views is for free(). 0, or -errno explained on stderr.
  */
 int vm_views_load(const struct vm_state *st, unsigned int ensemble, bool broker,
 		  struct vm_view **views, size_t *count);
+
+/* Look who serves each: takes a walk through /proc. */
+void vm_views_hold(struct vm_view *views, size_t count);
+/* By what way frames come and go: "qemu-system-x86", "port/own", "port/kernel", "-". */
+const char *vm_view_served(const struct vm_view *view, char *text, size_t size);
 
 /* Sum of @view's drops that the steering program made, and of what was lost behind it. */
 __u64 vm_view_drops(const struct vm_view *view);

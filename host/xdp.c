@@ -283,7 +283,8 @@ int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct 
 	}
 	if (err) {
 		explain_attach(link, err);
-		return err;
+		/* The verifier's, of the port's copy of the program: no lack of privilege. */
+		return err == -EACCES ? -ENOEXEC : err;
 	}
 	if (mode == XDP_MODE_SKB) {
 		vm_warn("%s: the native XDP path was refused (%s); using the generic one, "

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Spinning saves the wake-up, which is most of a short round trip, and costs a
+ * CPU that somebody else may need. So it is adaptive: what was waited for is
+ * measured, asleep or not. A wait that was shorter than the longest spin says that
+ * spinning pays, and opens the window; each longer one halves it. In a round trip
+ * short waits (for the answer's call) and longer ones (for the next request) take
+ * turns, so one long wait does not close it. A port that is idle is woken by
+ * nothing, so it does not spin; one that is woken now and then soon does not.
+ *
+ * The CPU is offered to others now and then: to a guest that shares it with its port
+ * as soon as that got a frame, and between looks. Not between any two: a guest that
+ * spins, too, would be switched to for nothing most times, and switching costs more
+ * than looking. But others get it as well, and keep it for a time slice, while
+ * who sleeps is scheduled soon after it is woken. So when somebody has kept the CPU
+ * for long, there is no spinning for a while.
+ */
+#include <sched.h>
+#include <time.h>
+
+#include "mover.h"
+#include "poll.h"
+
+#define WINDOW_MIN 4000 /* ns: less than a wake-up costs is not worth its clock reads */
+#define LOOKS	   200 /* between offers of the CPU: about as long as the guest's turn takes */
+#define KEPT	   200000 /* ns: longer than a guest needs to answer */
+#define PENALTY	   20000000 /* ns without spinning then */
+
+static __u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ __volatile__("yield");
+#endif
+}
+
+void vm_poll_init(struct vm_poll *p, int poll_us, __u64 *spins, __u64 *hits)
+{
+	*p = (struct vm_poll){
+		.cap = 1000ULL * (poll_us == VM_POLL_ADAPTIVE ? VM_POLL_US : poll_us),
+		.spins = spins,
+		.hits = hits,
+	};
+}
+
+/* Let somebody else run; @at is the time, before and after. False: for too long. */
+static bool offer(struct vm_poll *p, __u64 *at)
+{
+	__u64 before = *at;
+
+	sched_yield();
+	*at = now();
+	if (*at - before <= KEPT)
+		return true;
+	p->window = 0;
+	p->closed_until = *at + PENALTY;
+	return false;
+}
+
+bool vm_poll_offer(struct vm_poll *p)
+{
+	__u64 at = now();
+
+	return offer(p, &at);
+}
+
+bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void *arg)
+{
+	__u64 at, end;
+
+	if (!p->window)
+		return false;
+	(*p->spins)++;
+	at = p->idle_at = now();
+	end = at + p->window;
+	if (first && !offer(p, &at))
+		return false;
+	do {
+		for (unsigned int i = 0; i < LOOKS; i++) {
+			if (found(arg)) {
+				(*p->hits)++;
+				p->idle_at = 0;
+				return true;
+			}
+			relax();
+		}
+	} while (offer(p, &at) && at < end);
+	return false;
+}
+
+void vm_poll_sleep(struct vm_poll *p)
+{
+	if (p->cap && !p->idle_at)
+		p->idle_at = now();
+}
+
+void vm_poll_woke(struct vm_poll *p)
+{
+	__u64 at, idle;
+
+	if (!p->idle_at)
+		return;
+	at = now();
+	idle = at - p->idle_at;
+	p->idle_at = 0;
+	if (at < p->closed_until)
+		return;
+	if (idle <= p->cap)
+		p->window = p->cap;
+	else
+		p->window /= 2;
+	if (p->window < WINDOW_MIN)
+		p->window = 0;
+}
