@@ -21,7 +21,7 @@
 #include "mesh.h"
 #include "parse.h"
 
-static unsigned int vmesh_pending(struct vmesh *m)
+static unsigned int vmesh_alive_pending(struct vmesh *m)
 {
 	struct vmesh_join *j = &m->join;
 	unsigned int pending = atomic_read(&m->channels.unread);
@@ -72,7 +72,7 @@ void vmesh_alive_answer(struct vmesh *m, const struct vmesh_msg *msg)
 		goto drop;
 	alive = payload;
 	alive->token = cpu_to_be32(probe.token);
-	alive->pending = cpu_to_be32(vmesh_pending(m));
+	alive->pending = cpu_to_be32(vmesh_alive_pending(m));
 	alive->progress = cpu_to_be64(atomic64_read(&m->channels.progress));
 	if (vmesh_tx(&m->dev, skb, VMESH_TX_RESERVE)) {
 		kfree_skb(skb);

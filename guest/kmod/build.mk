@@ -15,11 +15,13 @@ ifeq ($(KMOD_RELEASES),)
 $(error KDIR=$(KDIR) is not a configured kernel build directory)
 endif
 kmod_kdir	= $(KDIR)
+KMOD_CONFIG	:= $(wildcard $(KDIR)/.config)
 else
 KMOD_RELEASES	:= $(patsubst /lib/modules/%/build/Makefile,%,$(wildcard /lib/modules/*/build/Makefile))
 kmod_kdir	= /lib/modules/$(1)/build
 endif
-KMODS		:= $(foreach r,$(KMOD_RELEASES),$(O)/$(KMOD)/$(r)/virtmesh.ko $(O)/$(KMOD)/$(r)/virtmesh_io.ko)
+KMODS		:= $(foreach r,$(KMOD_RELEASES),$(O)/$(KMOD)/$(r)/virtmesh.ko $(O)/$(KMOD)/$(r)/virtmesh_io.ko \
+			$(O)/$(KMOD)/$(r)/virtmesh_bench.ko)
 
 .PHONY: modules
 modules: $(KMODS)
@@ -41,20 +43,41 @@ KMOD_W		?= 1
 # an O= of its own, which would take ours.
 kmod_build	= env -u MAKEFLAGS -u MFLAGS $(MAKE) $(if $(ARCH),ARCH=$(ARCH)) -C $(call kmod_kdir,$(1)) M=$(2) W=$(KMOD_W) $(if $(filter 1,$(V)),V=1,-s) $(3) modules
 
+# A module that is the base under something else than the mesh: io, bench.
+define kmod_over_base
+$(O)/$(KMOD)/$(1)/virtmesh_$(2).ko: $$(KMOD_SRC) $$(KMOD_HDR) $$(KMOD_CONFIG)
+	$$(call quiet,KMOD,$$@)
+	$$(call kmod_mirror,$$(@D)/$(2))
+	$$(Q)$$(call kmod_build,$(1),$$(@D)/$(2),VIRTMESH=$(2))
+	$$(Q)cp $$(@D)/$(2)/virtmesh_$(2).ko $$@
+
+endef
+
+# The driver with its KUnit suites, for kernels that have KUnit: see deploy/uml.
+KMOD_TEST	:= $(wildcard $(srctree)/$(KMOD)/selftest/*.[ch])
+define kmod_kunit
+$(O)/$(KMOD)/$(1)/virtmesh_test.ko: $$(KMOD_SRC) $$(KMOD_TEST) $$(KMOD_HDR) $$(KMOD_UAPI) $$(KMOD_CONFIG)
+	$$(call quiet,KMOD,$$@)
+	$$(call kmod_mirror,$$(@D)/test)
+	$$(Q)ln -s $$(KMOD_TEST) $$(@D)/test/
+	$$(Q)$$(call kmod_build,$(1),$$(@D)/test,VIRTMESH=test)
+	$$(Q)cp $$(@D)/test/virtmesh_test.ko $$@
+endef
+
 define kmod_rules
-$(O)/$(KMOD)/$(1)/virtmesh.ko: $$(KMOD_SRC) $$(KMOD_HDR) $$(KMOD_UAPI)
+$(O)/$(KMOD)/$(1)/virtmesh.ko: $$(KMOD_SRC) $$(KMOD_HDR) $$(KMOD_UAPI) $$(KMOD_CONFIG)
 	$$(call quiet,KMOD,$$@)
 	$$(call kmod_mirror,$$(@D))
 	$$(Q)$$(call kmod_build,$(1),$$(@D),)
 	$$(Q)touch $$@
 
-$(O)/$(KMOD)/$(1)/virtmesh_io.ko: $$(KMOD_SRC) $$(KMOD_HDR)
-	$$(call quiet,KMOD,$$@)
-	$$(call kmod_mirror,$$(@D)/io)
-	$$(Q)$$(call kmod_build,$(1),$$(@D)/io,VIRTMESH_IO=1)
-	$$(Q)cp $$(@D)/io/virtmesh_io.ko $$@
+$(foreach m,io bench,$(call kmod_over_base,$(1),$(m)))
 endef
 $(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_rules,$(r))))
+$(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_kunit,$(r))))
+
+.PHONY: modules-test
+modules-test: $(foreach r,$(KMOD_RELEASES),$(O)/$(KMOD)/$(r)/virtmesh_test.ko)
 
 # sparse on both modules, for every kernel at hand. Its complaints fail the run.
 define kmod_sparse
@@ -64,8 +87,10 @@ sparse-$(1):
 	$$(call quiet,SPARSE,$(KMOD) $(1))
 	$$(call kmod_mirror,$$(O)/$(KMOD)/$(1)/sparse)
 	$$(call kmod_mirror,$$(O)/$(KMOD)/$(1)/sparse-io)
+	$$(call kmod_mirror,$$(O)/$(KMOD)/$(1)/sparse-bench)
 	$$(Q){ $$(call kmod_build,$(1),$$(O)/$(KMOD)/$(1)/sparse,C=2) && \
-		$$(call kmod_build,$(1),$$(O)/$(KMOD)/$(1)/sparse-io,C=2 VIRTMESH_IO=1); } 2>&1 | \
+		$$(call kmod_build,$(1),$$(O)/$(KMOD)/$(1)/sparse-io,C=2 VIRTMESH=io) && \
+		$$(call kmod_build,$(1),$$(O)/$(KMOD)/$(1)/sparse-bench,C=2 VIRTMESH=bench); } 2>&1 | \
 		{ ! grep -v 'Skipping BTF'; }; test "$$$${PIPESTATUS[*]}" = '0 0'
 endef
 $(foreach r,$(KMOD_RELEASES),$(eval $(call kmod_sparse,$(r))))

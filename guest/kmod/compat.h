@@ -7,8 +7,16 @@
 #ifndef VMESH_COMPAT_H
 #define VMESH_COMPAT_H
 
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#ifdef VMESH_HAVE_URING_CMD_H
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
 
 struct vmesh_vq_spec {
 	const char *name;
@@ -52,6 +60,80 @@ static inline int vmesh_resize_vq(struct virtqueue *vq, u32 num,
 #else
 	return virtqueue_resize(vq, num, recycle);
 #endif
+}
+
+/* Soft: the function runs in softirq. Any context. */
+static inline void vmesh_timer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*fn)(struct hrtimer *timer))
+{
+#ifdef VMESH_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+	timer->function = fn;
+#endif
+}
+
+/* In a mapping that is being made. */
+static inline void vmesh_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+#ifdef VMESH_HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+/* Any context. */
+static inline void vmesh_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#ifdef VMESH_HAVE_EVENTFD_SIGNAL_N
+	eventfd_signal(ctx, 1);
+#else
+	eventfd_signal(ctx);
+#endif
+}
+
+/* What a program wrote into its submission queue entry; it may still change it. */
+static inline const void *vmesh_uring_cmd(const struct io_uring_cmd *cmd)
+{
+#ifdef VMESH_HAVE_URING_SQE_CMD
+	return io_uring_sqe_cmd(cmd->sqe);
+#else
+	return cmd->cmd;
+#endif
+}
+
+/*
+ * Ask io_uring to tell when the ring or its task ends. Kernels that cannot,
+ * do not call us with VMESH_URING_CANCEL.
+ */
+#ifdef VMESH_HAVE_URING_CANCEL
+#define VMESH_URING_CANCEL IO_URING_F_CANCEL
+static inline void vmesh_uring_cancelable(struct io_uring_cmd *cmd, unsigned int flags)
+{
+	io_uring_cmd_mark_cancelable(cmd, flags);
+}
+#else
+#define VMESH_URING_CANCEL 0
+static inline void vmesh_uring_cancelable(struct io_uring_cmd *cmd, unsigned int flags)
+{
+}
+#endif
+
+/*
+ * In a loop that looks at the ring: let whoever shares this CPU run. Under UML, where
+ * the device's process may be one of them, that is the host's to decide.
+ */
+static inline void vmesh_relax(void)
+{
+#ifdef CONFIG_UML
+	long ret = 24; /* __NR_sched_yield of x86-64 */
+
+	asm volatile("syscall" : "+a"(ret) : : "rcx", "r11", "memory");
+#endif
+	cond_resched();
+	cpu_relax();
 }
 
 #endif /* VMESH_COMPAT_H */

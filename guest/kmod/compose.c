@@ -5,24 +5,15 @@
 #include "compose.h"
 #include "mesh.h"
 
-struct sk_buff *vmesh_compose(struct vmesh *m, u16 node, enum vm_frame_type type, u32 seq,
-			      unsigned int len, void **payload, gfp_t gfp)
+void vmesh_compose_head(struct vmesh *m, void *at, u16 node, enum vm_frame_type type, u32 seq,
+			unsigned int len)
 {
-	struct vm_hdr *hdr;
-	struct ethhdr *eth;
-	struct sk_buff *skb;
+	struct ethhdr *eth = at;
+	struct vm_hdr *hdr = (struct vm_hdr *)(eth + 1);
 
-	skb = alloc_skb(VMESH_TX_HEADROOM + VM_PAYLOAD_OFFSET + len, gfp);
-	if (!skb)
-		return NULL;
-	skb_reserve(skb, VMESH_TX_HEADROOM);
-
-	eth = skb_put(skb, sizeof(*eth));
 	vm_addr_to_mac(vm_addr(vmesh_ensemble(m), node), eth->h_dest);
 	ether_addr_copy(eth->h_source, m->dev.mac);
 	eth->h_proto = htons(VM_ETHERTYPE);
-
-	hdr = skb_put(skb, sizeof(*hdr));
 	*hdr = (struct vm_hdr){
 		.version = VM_WIRE_VERSION,
 		.type = type,
@@ -31,6 +22,18 @@ struct sk_buff *vmesh_compose(struct vmesh *m, u16 node, enum vm_frame_type type
 		.epoch = cpu_to_be32(READ_ONCE(m->join.epoch)),
 		.seq = cpu_to_be32(seq),
 	};
+}
+
+struct sk_buff *vmesh_compose(struct vmesh *m, u16 node, enum vm_frame_type type, u32 seq,
+			      unsigned int len, void **payload, gfp_t gfp)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(VMESH_TX_HEADROOM + VM_PAYLOAD_OFFSET + len, gfp);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, VMESH_TX_HEADROOM);
+	vmesh_compose_head(m, skb_put(skb, VM_PAYLOAD_OFFSET), node, type, seq, len);
 	*payload = skb_put(skb, len);
 	return skb;
 }

@@ -18,6 +18,13 @@ struct vmesh;
 struct sk_buff *vmesh_compose(struct vmesh *m, u16 node, enum vm_frame_type type, u32 seq,
 			      unsigned int len, void **payload, gfp_t gfp);
 
+/*
+ * The headers alone, at @eth, which has room for VM_PAYLOAD_OFFSET bytes; @len
+ * bytes of payload follow them. Any context.
+ */
+void vmesh_compose_head(struct vmesh *m, void *eth, u16 node, enum vm_frame_type type, u32 seq,
+			unsigned int len);
+
 /* Bytes of payload a frame may carry now, and of a datagram's data. Any context. */
 unsigned int vmesh_payload_max(struct vmesh *m);
 unsigned int vmesh_dgram_max(struct vmesh *m);

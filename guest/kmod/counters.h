@@ -42,6 +42,15 @@ enum vmesh_counter {
 	VMESH_CNT_echoes_dropped, /* ring full or no memory: the asker runs into its timeout */
 	VMESH_CNT_echo_replies,
 	VMESH_CNT_echo_replies_late, /* nobody waits for it any more */
+	VMESH_CNT_acks_sent,
+	VMESH_CNT_rx_no_group, /* of a group that nobody here has, or not with its sender */
+	VMESH_CNT_rx_fenced, /* of another forming of its group than ours */
+	VMESH_CNT_rx_mismatch, /* of another operation than was called here */
+	VMESH_CNT_rx_no_parking, /* early, and no room for more of these: it comes again */
+	VMESH_CNT_pendings_answered,
+	VMESH_CNT_pendings_dropped, /* asked too often, ring full, or no memory */
+	VMESH_CNT_pending_replies,
+	VMESH_CNT_pending_replies_late, /* nobody waits for it any more */
 	VMESH_CNT_dgrams_received,
 	VMESH_CNT_dgrams_no_channel, /* no file is bound to the channel */
 	VMESH_CNT_dgrams_queue_full,

@@ -53,8 +53,10 @@ void vmesh_channels_abort(struct vmesh_channels *c)
 	struct vmesh_file *f;
 
 	spin_lock(&c->lock);
-	list_for_each_entry(f, &c->open, list)
+	list_for_each_entry(f, &c->open, list) {
 		wake_up_interruptible_all(&f->wait);
+		wake_up_interruptible_all(&f->ops.wait);
+	}
 	spin_unlock(&c->lock);
 }
 
@@ -70,6 +72,8 @@ struct vmesh_file *vmesh_file_open(struct vmesh *m)
 	mutex_init(&f->read_lock);
 	mutex_init(&f->bind_lock);
 	init_waitqueue_head(&f->wait);
+	vmesh_handles_init(&f->handles);
+	vmesh_ops_init(&f->ops);
 	/* Not what is now, so that the first poll shows a membership there is. */
 	f->seen = 0;
 	spin_lock(&m->channels.lock);
@@ -82,6 +86,9 @@ void vmesh_file_close(struct vmesh_file *f)
 {
 	struct vmesh *m = f->m;
 
+	vmesh_handles_leave(&f->handles);
+	vmesh_ops_exit(&f->ops);
+	vmesh_handles_free(&f->handles);
 	spin_lock(&m->channels.lock);
 	list_del(&f->list);
 	spin_unlock(&m->channels.lock);

@@ -10,6 +10,8 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
+#include "handles.h"
+#include "submit.h"
 
 struct iov_iter;
 struct virtmesh_bind;
@@ -37,6 +39,8 @@ struct vmesh_file {
 	u16 channel; /* 0: not bound; READ_ONCE */
 	int seen; /* vmesh.changes at the last VIRTMESH_IOC_PEERS */
 	wait_queue_head_t wait; /* for the queue, or the end of the device */
+	struct vmesh_handles handles;
+	struct vmesh_ops ops;
 };
 
 void vmesh_channels_init(struct vmesh_channels *c);

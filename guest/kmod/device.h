@@ -49,6 +49,8 @@ struct vmesh_dev {
  *	link_changed	link_up or broken changed
  *	receive		softirq. One frame of at least ETH_HLEN bytes. True: the
  *			page is the callee's now. False: it goes back to the ring.
+ *	polled		softirq. After the last frame of one receive poll
+ *	room		softirq. The transmit ring may have room for who found none
  */
 struct vmesh_upper {
 	size_t size;
@@ -61,6 +63,8 @@ struct vmesh_upper {
 	void (*resume)(struct vmesh_dev *d);
 	void (*link_changed)(struct vmesh_dev *d);
 	bool (*receive)(struct vmesh_dev *d, const struct vmesh_frame *frame);
+	void (*polled)(struct vmesh_dev *d); /* or NULL */
+	void (*room)(struct vmesh_dev *d); /* or NULL */
 };
 
 extern const struct vmesh_upper vmesh_upper; /* each module has its own */

@@ -10,6 +10,7 @@
 #include "mesh.h"
 #include "netdev.h"
 #include "queue.h"
+#include "stats.h"
 
 static const char vmesh_counter_names[VMESH_CNT_MAX][ETH_GSTRING_LEN] = {
 	[VMESH_CNT_rx_ring_frames] = "rx_ring_frames",
@@ -40,6 +41,15 @@ static const char vmesh_counter_names[VMESH_CNT_MAX][ETH_GSTRING_LEN] = {
 	[VMESH_CNT_echoes_dropped] = "echoes_dropped",
 	[VMESH_CNT_echo_replies] = "echo_replies",
 	[VMESH_CNT_echo_replies_late] = "echo_replies_late",
+	[VMESH_CNT_acks_sent] = "acks_sent",
+	[VMESH_CNT_rx_no_group] = "rx_no_group",
+	[VMESH_CNT_rx_fenced] = "rx_fenced",
+	[VMESH_CNT_rx_mismatch] = "rx_mismatch",
+	[VMESH_CNT_rx_no_parking] = "rx_no_parking",
+	[VMESH_CNT_pendings_answered] = "pendings_answered",
+	[VMESH_CNT_pendings_dropped] = "pendings_dropped",
+	[VMESH_CNT_pending_replies] = "pending_replies",
+	[VMESH_CNT_pending_replies_late] = "pending_replies_late",
 	[VMESH_CNT_dgrams_received] = "dgrams_received",
 	[VMESH_CNT_dgrams_no_channel] = "dgrams_no_channel",
 	[VMESH_CNT_dgrams_queue_full] = "dgrams_queue_full",
@@ -58,13 +68,15 @@ static void vmesh_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo 
 
 static int vmesh_get_sset_count(struct net_device *netdev, int sset)
 {
-	return sset == ETH_SS_STATS ? VMESH_CNT_MAX : -EOPNOTSUPP;
+	return sset == ETH_SS_STATS ? VMESH_CNT_MAX + VMESH_TOTALS : -EOPNOTSUPP;
 }
 
 static void vmesh_get_strings(struct net_device *netdev, u32 sset, u8 *data)
 {
-	if (sset == ETH_SS_STATS)
-		memcpy(data, vmesh_counter_names, sizeof(vmesh_counter_names));
+	if (sset != ETH_SS_STATS)
+		return;
+	memcpy(data, vmesh_counter_names, sizeof(vmesh_counter_names));
+	vmesh_totals_names(data + sizeof(vmesh_counter_names));
 }
 
 static void vmesh_get_stats(struct net_device *netdev, struct ethtool_stats *stats, u64 *data)
@@ -79,6 +91,7 @@ static void vmesh_get_stats(struct net_device *netdev, struct ethtool_stats *sta
 		for (i = 0; i < VMESH_CNT_MAX; i++)
 			data[i] += READ_ONCE(c->v[i]);
 	}
+	vmesh_totals(m, data + VMESH_CNT_MAX);
 }
 
 static void vmesh_get_channels(struct net_device *netdev, struct ethtool_channels *ch)

@@ -46,22 +46,29 @@ static void vmesh_from_broker(struct vmesh *m, const struct vmesh_msg *msg,
 	}
 }
 
-static void vmesh_from_node(struct vmesh *m, u16 node, bool group, const struct vmesh_msg *msg)
+/* From a member. True: the frame's page was taken. */
+static bool vmesh_from_node(struct vmesh *m, u16 node, bool group, const struct vmesh_msg *msg,
+			    const struct vmesh_frame *frame)
 {
 	switch (msg->type) {
 	case VM_F_ECHO:
 	case VM_F_ECHO_REPLY:
 	case VM_F_DATAGRAM:
+	case VM_F_GROUP:
+	case VM_F_DATA:
+	case VM_F_ACK:
+	case VM_F_PENDING:
+	case VM_F_PENDING_REPLY:
 		break;
 	case VM_F_WELCOME:
 	case VM_F_REFUSE:
 	case VM_F_MEMBERS:
 	case VM_F_PROBE:
 		vmesh_count(&m->dev, rx_forged);
-		return;
+		return false;
 	default:
 		vmesh_count(&m->dev, rx_unknown_type);
-		return;
+		return false;
 	}
 
 	switch (vmesh_peer_accept(&m->peers, node, msg->incarnation)) {
@@ -69,23 +76,36 @@ static void vmesh_from_node(struct vmesh *m, u16 node, bool group, const struct 
 		break;
 	case -ESTALE:
 		vmesh_count(&m->dev, rx_stale);
-		return;
+		return false;
 	default:
 		vmesh_count(&m->dev, rx_not_member);
-		return;
+		return false;
 	}
 
-	if (msg->type == VM_F_DATAGRAM)
+	switch (msg->type) {
+	case VM_F_GROUP:
+	case VM_F_DATA:
+	case VM_F_ACK:
+		return vmesh_groups_input(m, node, group, msg, frame);
+	case VM_F_DATAGRAM:
 		vmesh_datagram(m, node, group, msg);
-	else if (group) /* one question must not have a thousand answers */
+		return false;
+	}
+	/* One question must not have a thousand answers. */
+	if (group)
 		vmesh_count(&m->dev, rx_malformed);
 	else if (msg->type == VM_F_ECHO)
 		vmesh_echo_answer(m, node, msg);
-	else
+	else if (msg->type == VM_F_ECHO_REPLY)
 		vmesh_echo_reply(m, node, msg);
+	else if (msg->type == VM_F_PENDING)
+		vmesh_pending_answer(m, node, msg);
+	else
+		vmesh_pending_reply(m, node, msg);
+	return false;
 }
 
-void vmesh_input(struct vmesh *m, const struct vmesh_frame *frame)
+bool vmesh_input(struct vmesh *m, const struct vmesh_frame *frame)
 {
 	struct vmesh_msg msg;
 	bool group;
@@ -97,16 +117,17 @@ void vmesh_input(struct vmesh *m, const struct vmesh_frame *frame)
 		break;
 	case -EPROTONOSUPPORT:
 		vmesh_count(&m->dev, rx_version);
-		return;
+		return false;
 	default:
 		vmesh_count(&m->dev, rx_malformed);
-		return;
+		return false;
 	}
 	node = vmesh_check_addresses(m, &msg, &group);
+	if (node > VM_NODE_BROKER)
+		return vmesh_from_node(m, node, group, &msg, frame);
 	if (node < 0)
 		vmesh_count(&m->dev, rx_foreign);
-	else if (node == VM_NODE_BROKER)
-		vmesh_from_broker(m, &msg, frame);
 	else
-		vmesh_from_node(m, node, group, &msg);
+		vmesh_from_broker(m, &msg, frame);
+	return false;
 }

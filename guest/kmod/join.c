@@ -257,6 +257,7 @@ static void vmesh_on_members(struct vmesh *m, const struct vmesh_msg *msg)
 	ret = vmesh_members_take(m, &members);
 	if (ret > 0) {
 		j->sync.due = false;
+		vmesh_groups_members(m);
 		vmesh_changed(m);
 	} else if (ret < 0) {
 		vmesh_sync_in(j, j->hello_min_ms / 4);

@@ -8,6 +8,8 @@
  *	join members alive	this node and the broker
  *	peer		the membership
  *	echo datagram	between nodes
+ *	group form fence	groups of nodes, and operations on them (transport.h has the
+ *	flow place ...	whole list)
  *	netdev ethtool	mesh0
  *	chardev		/dev/virtmeshN
  *
@@ -44,15 +46,20 @@ static int vmesh_create(struct vmesh_dev *d)
 	vmesh_peers_init(&m->peers);
 	vmesh_echoes_init(&m->echoes);
 	vmesh_channels_init(&m->channels);
+	vmesh_groups_init(m);
+	vmesh_pendings_init(&m->pendings);
 
 	m->id = ida_alloc(&vmesh_ids, GFP_KERNEL);
 	if (m->id < 0)
 		return m->id;
 	snprintf(m->name, sizeof(m->name), "virtmesh%d", m->id);
 
-	err = vmesh_join_init(m);
+	err = vmesh_trace_init(&m->trace);
 	if (err)
 		goto err_id;
+	err = vmesh_join_init(m);
+	if (err)
+		goto err_trace;
 	err = vmesh_netdev_create(m);
 	if (err)
 		goto err_join;
@@ -60,6 +67,8 @@ static int vmesh_create(struct vmesh_dev *d)
 
 err_join:
 	vmesh_join_exit(m);
+err_trace:
+	vmesh_trace_free(&m->trace);
 err_id:
 	ida_free(&vmesh_ids, m->id);
 	return err;
@@ -71,6 +80,7 @@ static void vmesh_destroy(struct vmesh_dev *d)
 
 	vmesh_join_exit(m);
 	vmesh_netdev_destroy(m);
+	vmesh_trace_stop(&m->trace);
 	ida_free(&vmesh_ids, m->id);
 }
 
@@ -106,6 +116,8 @@ static void vmesh_stop(struct vmesh_dev *d)
 	vmesh_tx_close(d);
 	vmesh_channels_abort(&m->channels);
 	vmesh_echoes_abort(&m->echoes);
+	vmesh_groups_abort(m);
+	vmesh_pendings_abort(&m->pendings);
 	wake_up_interruptible_all(&m->change_wait);
 
 	vmesh_join_stop(m, true);
@@ -118,6 +130,8 @@ static void vmesh_release(struct vmesh_dev *d)
 
 	vmesh_peers_free(&m->peers);
 	vmesh_channels_free(&m->channels);
+	vmesh_groups_free(m);
+	vmesh_trace_free(&m->trace);
 }
 
 static void vmesh_link_changed(struct vmesh_dev *d)
@@ -152,8 +166,17 @@ static bool vmesh_receive(struct vmesh_dev *d, const struct vmesh_frame *frame)
 
 	if (!vmesh_is_mesh(frame->data, frame->len))
 		return vmesh_netdev_receive(m, frame);
-	vmesh_input(m, frame);
-	return false;
+	return vmesh_input(m, frame);
+}
+
+static void vmesh_polled(struct vmesh_dev *d)
+{
+	vmesh_groups_polled(vmesh_of(d));
+}
+
+static void vmesh_room(struct vmesh_dev *d)
+{
+	vmesh_groups_room(vmesh_of(d));
 }
 
 const struct vmesh_upper vmesh_upper = {
@@ -167,6 +190,8 @@ const struct vmesh_upper vmesh_upper = {
 	.resume = vmesh_resume,
 	.link_changed = vmesh_link_changed,
 	.receive = vmesh_receive,
+	.polled = vmesh_polled,
+	.room = vmesh_room,
 };
 
 static int __init vmesh_init(void)

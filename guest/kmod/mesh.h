@@ -10,12 +10,16 @@
 #include "datagram.h"
 #include "device.h"
 #include "echo.h"
+#include "groups.h"
 #include "join.h"
 #include "peer.h"
+#include "pending.h"
+#include "trace.h"
 
 /*
- * Lock order: state_lock, then rtnl (an MTU from WELCOME). The spinlocks of the
- * parts and tx.lock are leaves: nothing is taken inside them.
+ * Lock order: state_lock, then rtnl (an MTU from WELCOME), or a group's lock
+ * (members that went), then a file's queue lock or tx.lock. The spinlocks of the
+ * other parts and tx.lock are leaves: nothing is taken inside them.
  */
 struct vmesh {
 	struct vmesh_dev dev; /* first */
@@ -34,6 +38,9 @@ struct vmesh {
 	struct vmesh_peers peers;
 	struct vmesh_echoes echoes;
 	struct vmesh_channels channels;
+	struct vmesh_groups groups;
+	struct vmesh_pendings pendings;
+	struct vmesh_trace trace;
 
 	/* Counts changes of the membership and of the link; POLLPRI is about it. */
 	atomic_t changes;
@@ -58,7 +65,7 @@ static inline u16 vmesh_node(const struct vmesh *m)
 /* The membership or the link's state is another now: tell who waits. Any context. */
 void vmesh_changed(struct vmesh *m);
 
-/* Softirq: one received frame of the mesh protocol. */
-void vmesh_input(struct vmesh *m, const struct vmesh_frame *frame);
+/* Softirq: one received frame of the mesh protocol. True: its page was taken. */
+bool vmesh_input(struct vmesh *m, const struct vmesh_frame *frame);
 
 #endif /* VMESH_MESH_H */

@@ -13,6 +13,11 @@
  * them, puts them aside in `spare`, and schedules NAPI to take them; and again,
  * for as long as it takes. So a ring that ran dry is never left dry, although
  * no interrupt would ever come from it again.
+ *
+ * Who waits for a frame of which he knows that it is near may spin: he runs the
+ * poll himself, again and again, and while there is such a one a poll that finds
+ * nothing leaves the ring's interrupt off. The last to stop spinning runs one
+ * more poll, which turns it on and looks again.
  */
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
@@ -135,6 +140,8 @@ static int vmesh_rx_poll(struct napi_struct *napi, int budget)
 		done++;
 	}
 
+	if (done && vmesh_upper.polled)
+		vmesh_upper.polled(d);
 	if (unlikely(virtqueue_is_broken(vq))) {
 		vmesh_set_broken(d, "receive");
 		napi_complete_done(napi, done);
@@ -150,8 +157,14 @@ static int vmesh_rx_poll(struct napi_struct *napi, int budget)
 
 	/* Sent frames are not interrupted for: take them back while we are here. */
 	vmesh_tx_pending(d, NULL);
+	if (vmesh_upper.room)
+		vmesh_upper.room(d);
 
 	if (done < budget) {
+		if (atomic_read(&d->rx.spinners)) {
+			napi_complete_done(napi, done);
+			return done;
+		}
 		opaque = virtqueue_enable_cb_prepare(vq);
 		if (napi_complete_done(napi, done)) {
 			if (unlikely(virtqueue_poll(vq, opaque)) && napi_schedule_prep(napi)) {
@@ -173,6 +186,29 @@ void vmesh_rx_interrupt(struct virtqueue *vq)
 		virtqueue_disable_cb(vq);
 		__napi_schedule(&d->rx.napi);
 	}
+}
+
+void vmesh_rx_spin(struct vmesh_dev *d)
+{
+	struct napi_struct *napi = &d->rx.napi;
+
+	local_bh_disable();
+	if (napi_schedule_prep(napi)) { /* not while it is disabled: then vq may be gone */
+		virtqueue_disable_cb(d->rx.vq);
+		__napi_schedule(napi);
+	}
+	local_bh_enable();
+}
+
+void vmesh_rx_spin_begin(struct vmesh_dev *d)
+{
+	atomic_inc(&d->rx.spinners);
+}
+
+void vmesh_rx_spin_end(struct vmesh_dev *d)
+{
+	if (atomic_dec_and_test(&d->rx.spinners))
+		vmesh_rx_spin(d);
 }
 
 void vmesh_rx_init(struct vmesh_dev *d)

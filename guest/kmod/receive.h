@@ -3,6 +3,7 @@
 #ifndef VMESH_RECEIVE_H
 #define VMESH_RECEIVE_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -23,6 +24,7 @@ struct vmesh_dev;
 struct vmesh_rx {
 	struct virtqueue *vq;
 	struct napi_struct napi;
+	atomic_t spinners; /* who looks at the ring by himself: it does not interrupt then */
 	unsigned int order; /* of the pages */
 	unsigned int room; /* bytes the device may write: virtio header and frame */
 	spinlock_t spare_lock; /* protects spare; bh */
@@ -46,6 +48,16 @@ void vmesh_rx_enable(struct vmesh_dev *d);
 void vmesh_rx_disable(struct vmesh_dev *d);
 void vmesh_rx_drain(struct vmesh_dev *d); /* after the device was reset */
 void vmesh_rx_exit(struct vmesh_dev *d);
+
+/*
+ * Look at the ring instead of being interrupted: between begin and end, each
+ * vmesh_rx_spin() runs the receive poll at once, on this CPU, when it does not
+ * run already. The caller bounds the time, and lets others run meanwhile.
+ * Process context, rings up or down.
+ */
+void vmesh_rx_spin_begin(struct vmesh_dev *d);
+void vmesh_rx_spin(struct vmesh_dev *d);
+void vmesh_rx_spin_end(struct vmesh_dev *d);
 
 /* Interrupt. */
 void vmesh_rx_interrupt(struct virtqueue *vq);

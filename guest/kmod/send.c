@@ -116,6 +116,8 @@ static int vmesh_tx_poll(struct napi_struct *napi, int budget)
 	if (tx->up && vmesh_tx_somebody_waits(tx))
 		vmesh_tx_arm(tx);
 	spin_unlock(&tx->lock);
+	if (vmesh_upper.room)
+		vmesh_upper.room(d);
 	return 0;
 }
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Groups: ranks, their connections, and the operations on them. A group is the
+ * unit of locking, of fencing and of connection: everything the transport knows
+ * of a sequence number belongs to one group and ends with it. See group.c.
+ */
+#ifndef VMESH_GROUP_H
+#define VMESH_GROUP_H
+
+#include <linux/types.h>
+#include <uapi/linux/virtmesh.h>
+
+struct vmesh;
+struct vmesh_group;
+struct vmesh_op;
+
+/*
+ * Take part in group @id of @count nodes. Process context. The group with one
+ * reference, or ERR_PTR: EINVAL, EADDRINUSE, EMFILE, ENOTCONN, ENOMEM, ENODEV.
+ */
+struct vmesh_group *vmesh_group_create(struct vmesh *m, u32 id, const u16 *nodes,
+				       unsigned int count);
+
+/* Tell the others, end every operation with ECANCELED. Process context. Then put. */
+void vmesh_group_leave(struct vmesh_group *g);
+
+/* Any context. The last put frees by RCU. */
+void vmesh_group_get(struct vmesh_group *g);
+void vmesh_group_put(struct vmesh_group *g);
+
+/* VIRTMESH_IOC_GROUP_FORM: sleeps for at most its timeout. Errnos in the uapi header. */
+int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg);
+
+u32 vmesh_group_id(const struct vmesh_group *g);
+u16 vmesh_group_rank(const struct vmesh_group *g);
+u16 vmesh_group_count(const struct vmesh_group *g);
+u16 vmesh_group_node(const struct vmesh_group *g, u16 rank);
+
+/* Fill all but group and ranks of @info, and up to @room of @ranks. Process context. */
+void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
+		      struct virtmesh_rank *ranks, unsigned int room);
+
+/*
+ * Post @op, whose kind, root and memory the caller has checked. Process context.
+ * 0: done() will be called, perhaps before this returns. Else nothing happened:
+ * ENOTCONN, ESTALE, ENODEV.
+ */
+int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op);
+
+/*
+ * How far a pending operation is. Its group's lock held: in done(), or in @fn of
+ * vmesh_groups_walk_ops(), which is called for every pending operation of the
+ * node, oldest of each group first. Any context.
+ */
+void vmesh_groups_walk_ops(struct vmesh *m,
+			   void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx),
+			   void *ctx);
+void vmesh_op_progress(struct vmesh_op *op, u64 *bytes, u64 *missing);
+
+/*
+ * Take the oldest control message: copies up to @room bytes to @data. Returns
+ * its length and sets @rank; EAGAIN: none; EMSGSIZE: longer than @room, stays.
+ * Also ESTALE, ENODEV. Process context.
+ */
+int vmesh_control_take(struct vmesh_group *g, void *data, unsigned int room, u16 *rank);
+/* Sleep until one can be taken, or the group is fenced. What is left, 0, -ERESTARTSYS. */
+long vmesh_control_wait(struct vmesh_group *g, long timeout);
+/* Bytes a control message may carry now. Any context. */
+unsigned int vmesh_control_max(struct vmesh *m);
+
+#endif /* VMESH_GROUP_H */

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Theory of operation
+ *
+ * Who leaves a group says LEAVE to each member, and how far it got with that
+ * member's frames: there, operations end by this, well or with the name of who left.
+ * So it has to arrive, but frames get lost, and the program that left has ended.
+ * What remains of its group, the cookies and the last words, stays in a list of
+ * the node and says LEAVE again until every member has answered, for
+ * VMESH_LEAVE_FOR_NS at most: who is silent for so long is the broker's to judge.
+ *
+ * The answer needs no group, because a member may have left as well: it has the
+ * cookies of the question, the other way round.
+ */
+#include <linux/workqueue.h>
+
+#include "compose.h"
+#include "transport.h"
+
+#define VMESH_LEAVE_MIN_NS (4 * 1000 * 1000ULL) /* between two LEAVEs; doubles up to */
+#define VMESH_LEAVE_MAX_NS (64 * 1000 * 1000ULL)
+#define VMESH_LEAVE_FOR_NS (2 * NSEC_PER_SEC)
+#define VMESH_LEAVING_MAX  VIRTMESH_GROUPS_MAX /* the oldest goes for another */
+
+/* What @r is told last: how far we got with its frames. */
+u64 vmesh_last_words(const struct vmesh_group *g, u16 r)
+{
+	return (u64)g->ranks[r].seen[VM_FLOW_ONE].cum << 32 | g->ranks[r].seen[VM_FLOW_ALL].cum;
+}
+
+static void vmesh_leave_say(struct vmesh_group *g)
+{
+	u16 r;
+
+	vmesh_for_each_rank(r, g->unanswered)
+		vmesh_say(g, r, VM_GROUP_LEAVE, 0, 0, VM_GROUP_ASK);
+}
+
+void vmesh_leave_begin(struct vmesh_group *g, u64 now)
+{
+	u16 r;
+
+	if (!g->cookie)
+		return;
+	vmesh_for_each_rank(r, vmesh_others(g) & ~g->lost)
+		if (g->ranks[r].cookie)
+			g->unanswered |= BIT_ULL(r);
+	g->join_wait = VMESH_LEAVE_MIN_NS;
+	g->join_ns = now + g->join_wait;
+	g->leave_ns = now + VMESH_LEAVE_FOR_NS;
+	vmesh_leave_say(g);
+	/* Who is lost to us may not know yet that we are to it; no matter if it never does. */
+	vmesh_for_each_rank(r, vmesh_others(g) & g->lost)
+		vmesh_say(g, r, VM_GROUP_LEAVE, 0, 0, 0);
+}
+
+static struct vmesh_group *vmesh_leaving_first(struct list_head *list)
+{
+	return list_first_entry_or_null(list, struct vmesh_group, leaving);
+}
+
+static void vmesh_leaving_put(struct list_head *list)
+{
+	struct vmesh_group *g;
+
+	while ((g = vmesh_leaving_first(list))) {
+		list_del_init(&g->leaving);
+		vmesh_group_put(g);
+	}
+}
+
+/* leaving.lock held. */
+static void vmesh_leaving_take(struct vmesh_leaving *l, struct vmesh_group *g, struct list_head *to)
+{
+	list_move_tail(&g->leaving, to);
+	l->count--;
+}
+
+void vmesh_leave_go_on(struct vmesh_group *g)
+{
+	struct vmesh_leaving *l = &g->m->groups.leaving;
+	LIST_HEAD(over);
+
+	spin_lock_bh(&l->lock);
+	if (g->unanswered && !l->closed) {
+		if (l->count == VMESH_LEAVING_MAX)
+			vmesh_leaving_take(l, vmesh_leaving_first(&l->groups), &over);
+		vmesh_group_get(g);
+		list_add_tail(&g->leaving, &l->groups);
+		l->count++;
+		mod_delayed_work(system_wq, &l->work, nsecs_to_jiffies(VMESH_LEAVE_MIN_NS));
+	}
+	spin_unlock_bh(&l->lock);
+	vmesh_leaving_put(&over);
+}
+
+static void vmesh_leaving_work(struct work_struct *work)
+{
+	struct vmesh_leaving *l = container_of(to_delayed_work(work), struct vmesh_leaving, work);
+	u64 now = vmesh_now(), due = VMESH_NEVER;
+	struct vmesh_group *g, *next;
+	LIST_HEAD(over);
+
+	spin_lock_bh(&l->lock);
+	list_for_each_entry_safe(g, next, &l->groups, leaving) {
+		if (!g->unanswered || g->leave_ns <= now) {
+			vmesh_leaving_take(l, g, &over);
+			continue;
+		}
+		if (g->join_ns <= now) {
+			vmesh_leave_say(g);
+			g->join_wait = min(g->join_wait * 2, VMESH_LEAVE_MAX_NS);
+			g->join_ns = now + g->join_wait;
+		}
+		due = min(due, g->join_ns);
+	}
+	if (due != VMESH_NEVER && !l->closed)
+		schedule_delayed_work(&l->work, nsecs_to_jiffies(due - now) + 1);
+	spin_unlock_bh(&l->lock);
+	vmesh_leaving_put(&over);
+}
+
+static void vmesh_leave_answered(struct vmesh *m, u16 node, const struct vmesh_group_msg *msg)
+{
+	struct vmesh_leaving *l = &m->groups.leaving;
+	struct vmesh_group *g;
+	int r;
+
+	spin_lock(&l->lock);
+	list_for_each_entry(g, &l->groups, leaving) {
+		if (g->id != msg->group || g->cookie != msg->peer_cookie)
+			continue;
+		r = vmesh_rank_of(g, node);
+		if (r >= 0 && g->ranks[r].cookie == msg->cookie)
+			g->unanswered &= ~BIT_ULL(r); /* the work does the rest */
+	}
+	spin_unlock(&l->lock);
+}
+
+static void vmesh_leave_answer(struct vmesh *m, u16 node, const struct vmesh_group_msg *to)
+{
+	struct vm_group_msg *msg;
+	struct sk_buff *skb;
+
+	skb = vmesh_compose(m, node, VM_F_GROUP, 0, sizeof(*msg), (void **)&msg, GFP_ATOMIC);
+	if (!skb)
+		return; /* it asks again */
+	*msg = (struct vm_group_msg){
+		.group = cpu_to_be32(to->group),
+		.cookie = cpu_to_be32(to->peer_cookie),
+		.peer_cookie = cpu_to_be32(to->cookie),
+		.verb = VM_GROUP_LEAVE,
+		.flags = cpu_to_be16(VM_GROUP_ANSWER),
+	};
+	if (vmesh_tx(&m->dev, skb, 0))
+		kfree_skb(skb);
+}
+
+bool vmesh_leave_input(struct vmesh *m, u16 node, const struct vmesh_group_msg *msg)
+{
+	if (msg->flags & VM_GROUP_ANSWER) {
+		vmesh_leave_answered(m, node, msg);
+		return true;
+	}
+	if (msg->flags & VM_GROUP_ASK)
+		vmesh_leave_answer(m, node, msg);
+	return false;
+}
+
+void vmesh_leaving_init(struct vmesh_leaving *l)
+{
+	spin_lock_init(&l->lock);
+	INIT_LIST_HEAD(&l->groups);
+	INIT_DELAYED_WORK(&l->work, vmesh_leaving_work);
+}
+
+void vmesh_leaving_abort(struct vmesh_leaving *l)
+{
+	LIST_HEAD(over);
+
+	spin_lock_bh(&l->lock);
+	l->closed = true;
+	list_splice_init(&l->groups, &over);
+	l->count = 0;
+	spin_unlock_bh(&l->lock);
+	cancel_delayed_work_sync(&l->work);
+	vmesh_leaving_put(&over);
+}
