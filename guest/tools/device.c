@@ -129,3 +129,32 @@ const char *mesh_refusal(unsigned int reason)
 
 	return word ? word : "?";
 }
+
+const char *mesh_opcode(unsigned int opcode)
+{
+	static const char *const words[] = {
+		[VIRTMESH_OP_SEND] = "send",	       [VIRTMESH_OP_RECV] = "recv",
+		[VIRTMESH_OP_BCAST] = "bcast",	       [VIRTMESH_OP_ALLGATHER] = "all-gather",
+		[VIRTMESH_OP_GATHER] = "gather",       [VIRTMESH_OP_SCATTER] = "scatter",
+		[VIRTMESH_OP_ALLTOALL] = "all-to-all", [VIRTMESH_OP_BARRIER] = "barrier",
+	};
+	_Static_assert(sizeof(words) / sizeof(words[0]) == VIRTMESH_OPS, "an opcode has no word");
+
+	if (opcode == VM_KIND_CONTROL)
+		return "control";
+	return opcode < VIRTMESH_OPS && words[opcode] ? words[opcode] : "?";
+}
+
+const char *mesh_reason(unsigned int reason)
+{
+	static const char *const words[] = {
+		[VIRTMESH_REASON_NONE] = "none",     [VIRTMESH_REASON_ABSENT] = "absent",
+		[VIRTMESH_REASON_DOWN] = "down",     [VIRTMESH_REASON_STALLED] = "stalled",
+		[VIRTMESH_REASON_FENCED] = "fenced", [VIRTMESH_REASON_LEFT] = "left",
+		[VIRTMESH_REASON_SILENT] = "silent", [VIRTMESH_REASON_MISMATCH] = "mismatch",
+	};
+	_Static_assert(sizeof(words) / sizeof(words[0]) == VIRTMESH_REASONS,
+		       "a reason has no word");
+
+	return reason < VIRTMESH_REASONS ? words[reason] : "?";
+}

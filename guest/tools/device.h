@@ -28,5 +28,8 @@ const char *mesh_node_state(unsigned int state);
 const char *mesh_link_state(unsigned int state);
 /* Why the broker refused: enum vm_refusal. */
 const char *mesh_refusal(unsigned int reason);
+/* enum virtmesh_opcode, and virtmesh_reason. */
+const char *mesh_opcode(unsigned int opcode);
+const char *mesh_reason(unsigned int reason);
 
 #endif /* VIRTMESH_MESH_DEVICE_H */

@@ -19,21 +19,36 @@ static const struct verb {
 	int (*run)(const struct mesh_args *args);
 	const char *options; /* of getopt, beyond those that every verb takes */
 	bool wants_node;
+	/* Takes these options, and all words that are none: 0 or -1, with a line on stderr. */
+	int (*option)(struct mesh_args *args, int letter, const char *value);
 	const char *args;
 	const char *help;
 } verbs[] = {
 	/* keep sorted */
-	{ "info", mesh_info, "w:", false, "[-w SECONDS]",
+	{ "info", mesh_info, "w:", false, NULL, "[-w SECONDS]",
 	  "this node: ensemble, id, state, MTU; -w: wait until it has joined" },
-	{ "peers", mesh_peers, "", false, "", "the nodes of the ensemble and their states" },
-	{ "ping", mesh_ping, "c:s:i:W:q", true, "NODE [-c COUNT] [-s BYTES] [-i MS] [-W MS] [-q]",
+	{ "peers", mesh_peers, "", false, NULL, "", "the nodes of the ensemble and their states" },
+	{ "perf", mesh_perf, "b:g:i:N:n:r:s:W:", false, mesh_perf_option,
+	  "send|bcast|allgather|allreduce|barrier [-s SIZES] [-n NODES] [-i ITERATIONS] ...",
+	  "latency and bandwidth of an operation; one such program on each node (mesh run)" },
+	{ "ping", mesh_ping, "c:s:i:W:q", true, NULL,
+	  "NODE [-c COUNT] [-s BYTES] [-i MS] [-W MS] [-q]",
 	  "round trips to a node: min/p50/p99/max" },
-	{ "recv", mesh_recv, "C:c:W:", false, "[-C CHANNEL] [-c COUNT] [-W MS]",
+	{ "recv", mesh_recv, "C:c:W:", false, NULL, "[-C CHANNEL] [-c COUNT] [-W MS]",
 	  "count what `mesh send` sends, until -c have come or none for -W" },
-	{ "send", mesh_send, "C:c:s:i:", true,
+	{ "run", mesh_run, "+g:H:L:N:n:", false, mesh_run_option,
+	  "-n N [-H HOSTS] [-L LAUNCHER] ... -- PROGRAM [ARG]...",
+	  "start a program on every node, with its rank in the environment" },
+	{ "send", mesh_send, "C:c:s:i:", true, NULL,
 	  "NODE|all [-C CHANNEL] [-c COUNT] [-s BYTES] [-i MS]",
 	  "numbered datagrams to a node, or to all others at once" },
-	{ "watch", mesh_watch, "c:", false, "[-c COUNT]",
+	{ "stats", mesh_stats, "n:", false, NULL, "[-n NODE]",
+	  "the transport, peer by peer: frames, repairs, stalls, round trips" },
+	{ "stuck", mesh_stuck, "m:W:", false, NULL, "[-m MS] [-W MS]",
+	  "ask every node what it waits for, and say for which node all of them do" },
+	{ "trace", mesh_trace, "c:", false, NULL, "[-c COUNT]",
+	  "the last operations of this node, as the driver remembers them" },
+	{ "watch", mesh_watch, "c:", false, NULL, "[-c COUNT]",
 	  "a line for each change of the membership" },
 };
 
@@ -43,7 +58,9 @@ static const struct option options[] = {
 	/* keep sorted */
 	{ "device", required_argument, NULL, 'd' },
 	{ "help", no_argument, NULL, 'h' },
+	{ "hosts", required_argument, NULL, 'H' },
 	{ "json", no_argument, NULL, 'j' },
+	{ "launcher", required_argument, NULL, 'L' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -64,8 +81,8 @@ static void usage_verb(FILE *to, const struct verb *v)
 		*v->args ? " " : "", v->args, v->help);
 }
 
-static int number(const char *what, const char *text, unsigned int min, unsigned int max,
-		  unsigned int *value)
+int mesh_number(const char *what, const char *text, unsigned int min, unsigned int max,
+		unsigned int *value)
 {
 	unsigned long n;
 	char *end;
@@ -87,9 +104,16 @@ static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *
 	char letters[32];
 	int c, err = 0;
 
-	snprintf(letters, sizeof(letters), "d:hV%s", v->options);
+	/* A plus at the front: the first word that is no option ends them. */
+	snprintf(letters, sizeof(letters), "%sd:hV%s", *v->options == '+' ? "+" : "",
+		 v->options + (*v->options == '+'));
 	optind = 1;
 	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		if (v->option && c != '?' && strchr(v->options, c)) {
+			if (v->option(args, c, optarg))
+				return MESH_USAGE;
+			continue;
+		}
 		switch (c) {
 		case 'h':
 			usage_verb(stdout, v);
@@ -107,22 +131,28 @@ static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *
 			args->quiet = true;
 			break;
 		case 'C':
-			err = number("-C", optarg, 1, 65535, &args->channel);
+			err = mesh_number("-C", optarg, 1, 65535, &args->channel);
 			break;
 		case 'c':
-			err = number("-c", optarg, 0, 1U << 31, &args->count);
+			err = mesh_number("-c", optarg, 0, 1U << 31, &args->count);
+			break;
+		case 'm':
+			err = mesh_number("-m", optarg, 0, 3600000, &args->older_ms);
+			break;
+		case 'n':
+			err = mesh_number("-n", optarg, VM_NODE_MIN, VM_NODE_MAX, &args->node);
 			break;
 		case 's':
-			err = number("-s", optarg, 0, VM_MTU_MAX, &args->size);
+			err = mesh_number("-s", optarg, 0, VM_MTU_MAX, &args->size);
 			break;
 		case 'i':
-			err = number("-i", optarg, 0, 3600000, &args->interval_ms);
+			err = mesh_number("-i", optarg, 0, 3600000, &args->interval_ms);
 			break;
 		case 'W':
-			err = number("-W", optarg, 1, 60000, &args->timeout_ms);
+			err = mesh_number("-W", optarg, 1, 60000, &args->timeout_ms);
 			break;
 		case 'w':
-			err = number("-w", optarg, 1, 86400, &args->wait_s);
+			err = mesh_number("-w", optarg, 1, 86400, &args->wait_s);
 			break;
 		default:
 			usage_verb(stderr, v);
@@ -140,10 +170,14 @@ static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *
 		args->all = v->run == mesh_send && !strcmp(argv[optind], "all");
 		if (args->all)
 			optind++;
-		else if (number("the node", argv[optind++], VM_NODE_MIN, VM_NODE_MAX, &args->node))
+		else if (mesh_number("the node", argv[optind++], VM_NODE_MIN, VM_NODE_MAX,
+				     &args->node))
 			return MESH_USAGE;
 	}
-	if (optind < argc) {
+	if (v->option) {
+		args->words = argv + optind;
+		args->nwords = argc - optind;
+	} else if (optind < argc) {
 		fprintf(stderr, "mesh: \"%s\" is one word too many\n", argv[optind]);
 		usage_verb(stderr, v);
 		return MESH_USAGE;
@@ -159,6 +193,7 @@ int main(int argc, char **argv)
 		.size = 56,
 		.interval_ms = 200,
 		.timeout_ms = 1000,
+		.older_ms = 100,
 	};
 	const struct verb *v = NULL;
 	int status;

@@ -32,13 +32,27 @@ struct mesh_args {
 	unsigned int interval_ms;
 	unsigned int timeout_ms;
 	unsigned int wait_s; /* info: until joined; 0: do not wait */
+	unsigned int older_ms; /* stuck: an operation that waits for less is not told */
+	char **words; /* perf, run: what is no option */
+	int nwords;
 };
+
+/* A number of a command line. 0, or -1 and a line on stderr, which says @what takes it. */
+int mesh_number(const char *what, const char *text, unsigned int min, unsigned int max,
+		unsigned int *value);
 
 int mesh_info(const struct mesh_args *args);
 int mesh_peers(const struct mesh_args *args);
+int mesh_perf(const struct mesh_args *args);
+int mesh_perf_option(struct mesh_args *args, int letter, const char *value);
 int mesh_ping(const struct mesh_args *args);
 int mesh_recv(const struct mesh_args *args);
+int mesh_run(const struct mesh_args *args);
+int mesh_run_option(struct mesh_args *args, int letter, const char *value);
 int mesh_send(const struct mesh_args *args);
+int mesh_stats(const struct mesh_args *args);
+int mesh_stuck(const struct mesh_args *args);
+int mesh_trace(const struct mesh_args *args);
 int mesh_watch(const struct mesh_args *args);
 
 #endif /* VIRTMESH_MESH_H */
