@@ -7,7 +7,8 @@
 #	make check			all of them, in this order
 #	make check TESTS="bpf host"	some
 #	make check TESTS=host:ports.sh	one test
-COLLECTIONS	:= bpf host broker dispatch guest mesh
+#	make check-vhost-net		what needs the distribution's kernel under the host's side
+COLLECTIONS	:= model bpf host broker port fuzz lib dispatch vhost-net guest mesh
 COLLECTIONS	:= $(foreach c,$(COLLECTIONS),$(if $(wildcard $(srctree)/selftests/$(c)/Makefile),$(c)))
 KSFT		:= $(O)/kernel-src/tools/testing/selftests
 KSFT_INSTALL	:= $(O)/kselftest
@@ -18,7 +19,7 @@ SH_FILES	+= selftests/run.sh $(wildcard selftests/*.sh selftests/*/*.sh)
 KSFT_ENV	= srctree=$(srctree) O=$(O) KSFT=$(KSFT)
 
 .PHONY: kselftest-install
-kselftest-install: deps all modules guest-kernel
+kselftest-install: deps all modules guest-kernel uml
 	$(call quiet,KSFT,$(KSFT_INSTALL))
 	$(Q)rm -rf $(KSFT_INSTALL) && mkdir -p $(KSFT_INSTALL)
 	$(Q)cp -r $(KSFT)/kselftest $(KSFT)/run_kselftest.sh $(KSFT_INSTALL)
@@ -35,4 +36,14 @@ kselftest-install: deps all modules guest-kernel
 check: kselftest-install
 	$(Q)O=$(O) srctree=$(srctree) KSFT=$(KSFT) selftests/run.sh $(KSFT_INSTALL) $(TESTS)
 
+.PHONY: check-vhost-net
+check-vhost-net:
+	$(Q)$(MAKE) check TESTS="vhost-net dispatch"
+
+# The driver's unit tests alone, on the plain and the debug kernel.
+.PHONY: kunit
+kunit:
+	$(Q)$(MAKE) check TESTS="guest:kunit.plain.sh guest:kunit.debug.sh"
+
 -include $(srctree)/selftests/bench/bench.mk
+-include $(srctree)/selftests/fuzz/fuzz.mk

@@ -5,41 +5,75 @@
 # For tests that boot guests (source lib.sh first): deploy/vm/vm.sh, with our
 # modules and tools in the guests, and each guest's kernel log scanned after each
 # case. A kernel that complained fails the case.
+#
+# GUESTS=uml: they are User-Mode Linux guests, with the kernel UML_KERNEL=plain or
+# debug, behind virtmesh-port (see on_uml.sh). `uml` asks whether they are.
+GUESTS=${GUESTS:-qemu}
 # shellcheck source-path=SCRIPTDIR source=../deploy/vm/vm.sh
 . "$srctree/deploy/vm/vm.sh"
+# shellcheck source-path=SCRIPTDIR source=../deploy/uml/uml.sh
+[ "$GUESTS" != uml ] || . "$srctree/deploy/uml/uml.sh"
+uml() { [ "$GUESTS" = uml ]; }
 
-# Installed beside the tests, or built by the collection's Makefile.
-traffic_program() {
+# guest_program NAME: installed beside the tests, or built by the collection's Makefile.
+guest_program() {
 	local p
 	for p in "$(dirname "$(realpath "$0")")" "$O"/selftests/{guest,mesh}; do
-		if [ -x "$p/traffic" ]; then
-			echo "$p/traffic"
+		if [ -x "$p/$1" ]; then
+			echo "$p/$1"
 			return
 		fi
 	done
-	bail "the traffic program is not built: make -C selftests/guest"
+	bail "the $1 program is not built: make -C selftests/guest, and mesh"
 }
-PATH=$(dirname "$(traffic_program)"):$PATH
+PATH=$(dirname "$(guest_program traffic)"):$PATH
 
 # guests_init [WORD]...: words are initramfs.sh's, beyond what is always there.
 guests_init() {
 	local ko words=() version
-	VM_ACCEL=${VM_ACCEL-$(cat "$O/vm/accel" 2>/dev/null)}
-	read -r version _ < <("$srctree/deploy/vm/kernel.sh") || bail "no kernel for the guests"
+	version=$(vm_kernel) || {
+		[ $? != 3 ] || ! uml || skip_all "no source for a User-Mode Linux kernel here"
+		bail "no kernel for the guests"
+	}
+	version=${version%% *}
 	for ko in virtmesh virtmesh_io; do
 		ko=$O/guest/kmod/$version/$ko.ko
 		[ ! -e "$ko" ] || words+=("$ko")
 	done
 	[ ! -e "$O/guest/tools/mesh.static" ] || words+=("$O/guest/tools/mesh.static:bin/mesh")
-	words+=(virtio_net virtio-rng "$srctree/deploy/virtmesh-bind" "$(command -v ethtool)" "$(traffic_program):bin/traffic")
-	# One initramfs for all tests that ask for the same things.
-	VM_INITRAMFS=$O/vm/$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12).gz
+	words+=(virtio_net virtio-rng "$srctree/deploy/virtmesh-bind" "$(command -v ethtool)" "$(guest_program traffic):bin/traffic")
+	if ! uml; then
+		VM_ACCEL=${VM_ACCEL-$(cat "$O/vm/accel" 2>/dev/null)}
+		# One initramfs for all tests that ask for the same things.
+		VM_INITRAMFS=$O/vm/$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12).gz
+	fi
 	vm_init "$tmp/vm" "${words[@]}" "$@" || bail "cannot prepare the guests"
 	# Probing takes seconds: once for one boot of the host.
-	echo "$VM_ACCEL" >"$O/vm/accel"
+	uml || echo "$VM_ACCEL" >"$O/vm/accel"
 	echo "# guests: kernel $VM_VERSION, $VM_ACCEL"
+	if [ "${UML_KERNEL-}" = debug ]; then
+		# What the kernel does not know of its command line is its init's environment.
+		export TRAFFIC_SLOW=4
+		VM_APPEND="TRAFFIC_SLOW=$TRAFFIC_SLOW"
+	fi
 	after_each+=(guests_klog)
 	cleanup vm_stop_all
+}
+
+# What a debug kernel says when it is asked for memory that nobody can reach: a
+# case of its own, at the end, with all guests that still run.
+no_leaks() {
+	local dir name
+	for dir in "$VM_DIR"/*/; do
+		name=$(basename "$dir")
+		[ -e "$dir/pid" ] || continue
+		vm_leaks "$name" >"$tmp/leaks"
+		[ ! -s "$tmp/leaks" ] || fail "$name: $(head -n 60 "$tmp/leaks")"
+	done
+}
+guests_finish() {
+	[ "${UML_KERNEL-}" != debug ] || run "kmemleak: the guests' kernels have lost no memory" no_leaks
+	finish
 }
 
 guests_klog() {

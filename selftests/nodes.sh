@@ -8,19 +8,22 @@
 . "$srctree/deploy/vm/mesh.sh"
 
 # mesh_up N ENSEMBLE...: the ensembles, the broker, and guests n1..nN as nodes
-# 1..N of the first one, all joined. broker_args are virtmeshd's.
+# 1..N of the first one, all joined. broker_args are virtmeshd's, guest_words are
+# guests_init's, guest_mem[I] is the MiB of nI, where it is not the default.
 broker_args=()
+guest_words=()
+guest_mem=()
 mesh_up() {
 	local n=$1 i e
 	shift
-	guests_init
+	guests_init "${guest_words[@]}"
 	for e in "$@"; do
 		virtmesh ensemble add "$e" >/dev/null || bail "virtmesh ensemble add $e"
 	done
 	mesh_broker_start "${broker_args[@]}" || bail "the broker does not start"
 	echo "$mesh_broker_pid" >"$tmp/broker.pid"
 	for ((i = 1; i <= n; i++)); do
-		mesh_node "n$i" "$1" "$i" || bail "n$i does not start"
+		VM_MEM=${guest_mem[i]-${VM_MEM-}} mesh_node "n$i" "$1" "$i" || bail "n$i does not start"
 	done
 	for ((i = 1; i <= n; i++)); do
 		vm_wait "n$i" || bail "n$i does not boot"
@@ -71,3 +74,17 @@ group() { printf '03:4d:%02x:%02x:ff:ff' $(($1 >> 8)) $(($1 & 255)); }
 # received SEED: of a `traffic recv` report: how many came, how many of them new,
 # and how many out of order; and the whole report's trouble
 received() { sed -n "s/^seed=$1 received=\([0-9]*\) distinct=\([0-9]*\) .*reordered=\([0-9]*\).*/\1 \2 \3/p"; }
+
+# everywhere N SECONDS COMMAND: a simple command in n1..nN at once; each must end well.
+# What each has said is in $tmp/out.NAME.
+everywhere() {
+	local n=$1 seconds=$2 i
+	shift 2
+	for ((i = 1; i <= n; i++)); do
+		begin "n$i" every "$*"
+	done
+	for ((i = 1; i <= n; i++)); do
+		outcome "n$i" every "$seconds"
+		echo "$out" >"$tmp/out.n$i"
+	done
+}

@@ -31,8 +31,20 @@ for t in "$@"; do
 	esac
 done
 
+# How long each program took, behind its line.
+stamp() {
+	local line since=$SECONDS
+	while IFS= read -r line; do
+		printf '%s\n' "$line"
+		case $line in
+		'# selftests: '*) since=$SECONDS ;;
+		*'ok '*' selftests: '*) echo "# took $((SECONDS - since)) s" ;;
+		esac
+	done
+}
+
 start=$SECONDS
-(cd "$dir" && ./run_kselftest.sh "${args[@]}" 2>&1) | tee "$log"
+(cd "$dir" && ./run_kselftest.sh "${args[@]}" 2>&1) | stamp | tee "$log"
 echo "# took $((SECONDS - start)) s; the log is $log"
 
 # The runner leads a test program's own lines with "# ". Its own line of a
