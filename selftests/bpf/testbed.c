@@ -128,7 +128,26 @@ int bed_port_enter(struct bed *bed, struct bed_port *port, __u16 ensemble, __u16
 				 sizeof(hint));
 	if (!err)
 		err = group_join(bed, port, ensemble);
-	return err ?: port_publish(bed, port, 0);
+	return err ?: port_publish(bed, port, bed->flags);
+}
+
+int bed_through_add(struct bed *bed, struct bed_port *port, enum link_kind kind, __u16 mtu)
+{
+	int err;
+
+	memset(port, 0, sizeof(*port));
+	port->mtu = mtu;
+	port->slot = bed->next_slot++;
+	err = link_add(&port->link, kind, "through", mtu, bed->ring);
+	return err ?: port_publish(bed, port, VM_PORT_THROUGH);
+}
+
+int bed_faults(struct bed *bed, __u16 ensemble, const struct vm_faults *faults)
+{
+	__u32 key = ensemble;
+
+	return bpf_map__update_elem(bed->skel->maps.faults, &key, sizeof(key), faults,
+				    sizeof(*faults), 0);
 }
 
 int bed_port_add(struct bed *bed, struct bed_port *port, enum link_kind kind, __u16 ensemble,
@@ -159,19 +178,31 @@ int bed_open(struct bed *bed)
 	return bed->skel ? 0 : -errno;
 }
 
+int bed_trace(struct bed *bed, bool on)
+{
+	struct bpf_link **xmit = &bed->skel->links.devmap_xmit;
+	struct bpf_link **error = &bed->skel->links.redirect_err;
+
+	if (on) {
+		*xmit = bpf_program__attach(bed->skel->progs.devmap_xmit);
+		*error = bpf_program__attach(bed->skel->progs.redirect_err);
+		return *xmit && *error ? 0 : -errno;
+	}
+	bpf_link__destroy(*xmit);
+	bpf_link__destroy(*error);
+	*xmit = *error = NULL;
+	return 0;
+}
+
 int bed_load(struct bed *bed)
 {
 	struct vm_meta meta = { .abi = VM_MAPS_ABI };
 	__u32 zero = 0;
 	int err;
 
-	err = steer_bpf__load(bed->skel);
+	err = steer_bpf__load(bed->skel) ?: bed_trace(bed, true);
 	if (err)
 		return err;
-	bed->skel->links.devmap_xmit = bpf_program__attach(bed->skel->progs.devmap_xmit);
-	bed->skel->links.redirect_err = bpf_program__attach(bed->skel->progs.redirect_err);
-	if (!bed->skel->links.devmap_xmit || !bed->skel->links.redirect_err)
-		return -errno;
 
 	err = link_add(&bed->broker.link, LINK_TAP, VM_BROKER_IF, VM_MTU_MAX, 4096);
 	if (err)
@@ -232,6 +263,7 @@ static const char *const drop_names[] = {
 	[VM_DROP_LOST_CLOSED] = "lost_closed",
 	[VM_DROP_LOST_MTU] = "lost_mtu",
 	[VM_DROP_LOST_OTHER] = "lost_other",
+	[VM_DROP_LOST_FAULT] = "lost_fault",
 };
 _Static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == VM_DROP_REASONS, "a reason too few");
 

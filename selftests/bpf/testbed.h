@@ -33,6 +33,7 @@ struct bed {
 	/* How the next ports are made: */
 	enum bed_xdp xdp; /* BED_NATIVE at first */
 	bool hints; /* write them into the indexes too; true at first */
+	__u32 flags; /* of vm_port */
 	unsigned int ring; /* txqueuelen; 0, as at first: the kernel's default */
 };
 
@@ -45,6 +46,9 @@ int bed_open(struct bed *bed);
 int bed_load(struct bed *bed);
 void bed_close(struct bed *bed);
 
+/* Attach or detach the tracepoints: they fire for every redirect on the host, anybody's. */
+int bed_trace(struct bed *bed, bool on);
+
 /* An ensemble with room for @room members in its group. */
 int bed_ensemble_add(struct bed *bed, __u16 ensemble, __u16 mtu, __u32 room);
 
@@ -52,6 +56,10 @@ int bed_ensemble_add(struct bed *bed, __u16 ensemble, __u16 mtu, __u32 room);
 int bed_port_add(struct bed *bed, struct bed_port *port, enum link_kind kind, __u16 ensemble,
 		 __u16 node, __u16 mtu);
 int bed_port_enter(struct bed *bed, struct bed_port *port, __u16 ensemble, __u16 node);
+
+/* Faults of an ensemble; its ports are those made with VM_PORT_FAULTS. Their detour, "through". */
+int bed_faults(struct bed *bed, __u16 ensemble, const struct vm_faults *faults);
+int bed_through_add(struct bed *bed, struct bed_port *port, enum link_kind kind, __u16 mtu);
 
 /* Counters of a slot, summed over the CPUs. */
 int bed_counters(const struct bed *bed, __u32 slot, struct vm_counters *sum);

@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(ctl)
 	EXPECT_LE(0, fd);
 	EXPECT_EQ(0, ctl_info(fd, &info));
 	close(fd);
-	if (!_metadata->passed)
+	if (!BED_PASSED())
 		bed_log_show();
 	close(self->ctl);
 	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
@@ -400,7 +400,7 @@ TEST_F(ctl, socket_and_directory_are_root_s_and_the_group_s)
 	EXPECT_EQ(0660, st.st_mode & 07777);
 	EXPECT_EQ(0, st.st_uid);
 	ASSERT_EQ(0, stat(VM_CTL_DIR, &st));
-	EXPECT_EQ(0750, st.st_mode & 07777);
+	EXPECT_EQ(0751, st.st_mode & 07777);
 	EXPECT_EQ(0, st.st_uid);
 }
 
@@ -528,7 +528,7 @@ FIXTURE_SETUP(group)
 
 FIXTURE_TEARDOWN(group)
 {
-	if (!_metadata->passed)
+	if (!BED_PASSED())
 		bed_log_show();
 	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
 }
@@ -553,7 +553,7 @@ TEST_F(group, its_members_may_ask_and_nobody_else)
 	EXPECT_EQ(0660, st.st_mode & 07777);
 	EXPECT_EQ(GROUP_ID, st.st_gid);
 	ASSERT_EQ(0, stat(VM_CTL_DIR, &st));
-	EXPECT_EQ(0750, st.st_mode & 07777);
+	EXPECT_EQ(0751, st.st_mode & 07777);
 	EXPECT_EQ(GROUP_ID, st.st_gid);
 	EXPECT_EQ(0, as_user(GROUP_ID, asks_and_may_not_resync));
 	EXPECT_EQ(0, as_user(NOBODY, cannot_connect));

@@ -39,7 +39,7 @@ FIXTURE_TEARDOWN(frames)
 {
 	/* It has survived, and serves. */
 	EXPECT_EQ(0, guest_join(&self->good));
-	if (!_metadata->passed)
+	if (!BED_PASSED())
 		bed_log_show();
 	close(self->ctl);
 	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));

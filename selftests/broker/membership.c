@@ -69,7 +69,7 @@ FIXTURE_SETUP(mesh)
 
 FIXTURE_TEARDOWN(mesh)
 {
-	if (!_metadata->passed)
+	if (!BED_PASSED())
 		bed_log_show();
 	close(self->ctl);
 	/* Whatever was done to it, it ends as it should. */
@@ -103,7 +103,7 @@ FIXTURE_SETUP(hasty)
 
 FIXTURE_TEARDOWN(hasty)
 {
-	if (!_metadata->passed)
+	if (!BED_PASSED())
 		bed_log_show();
 	close(self->ctl);
 	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));

@@ -248,7 +248,10 @@ FIXTURE(request)
 {
 	struct {
 		struct vm_ctl_msg msg;
-		struct vm_ctl_nodes nodes;
+		union {
+			struct vm_ctl_nodes nodes;
+			struct vm_ctl_port port;
+		};
 		char more[64];
 	} rec;
 	struct request req;
@@ -330,7 +333,7 @@ TEST_F(request, wrong_version_flags_error_and_reserved_are_refused)
 TEST_F(request, op_that_is_not_and_ensemble_that_cannot_be_are_refused)
 {
 	for (unsigned int op = 0; op < 0x10000; op++) {
-		bool known = op >= VM_CTL_INFO && op <= VM_CTL_RESYNC;
+		bool known = op >= VM_CTL_INFO && op <= VM_CTL_VHOST_NET;
 
 		self->rec.msg.op = op;
 		if (!known)
@@ -343,6 +346,38 @@ TEST_F(request, op_that_is_not_and_ensemble_that_cannot_be_are_refused)
 	EXPECT_EQ(-EINVAL, REQUEST(24));
 	self->rec.nodes.ensemble = 0;
 	EXPECT_EQ(0, REQUEST(24));
+}
+
+TEST_F(request, interface_names_are_taken_or_refused_as_the_kernel_does)
+{
+	static const char *const good[] = { "a", "vm1", "tap-0.1", "fifteen_letters", "...", "-" };
+	static const char *const bad[] = { "",	  ".",	  "..",	  "a/b", "/",	 "a:b",
+					   "a b", "a\tb", "vm%d", "a\n", "../x", "\v" };
+
+	self->rec.msg.op = VM_CTL_TAP;
+	self->rec.msg.len = sizeof(self->rec.port);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		memset(&self->rec.port, 0, sizeof(self->rec.port));
+		strcpy(self->rec.port.name, good[i]);
+		EXPECT_EQ(0, REQUEST(32));
+		EXPECT_STREQ(good[i], self->req.name);
+		EXPECT_EQ(0, self->req.ensemble);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memset(&self->rec.port, 0, sizeof(self->rec.port));
+		strcpy(self->rec.port.name, bad[i]);
+		EXPECT_EQ(-EINVAL, REQUEST(32));
+	}
+	self->rec.msg.op = VM_CTL_VHOST_NET;
+	strcpy(self->rec.port.name, "vm1");
+	EXPECT_EQ(0, REQUEST(32));
+	/* No end, or something behind it. */
+	memset(self->rec.port.name, 'x', sizeof(self->rec.port.name));
+	EXPECT_EQ(-EPROTO, REQUEST(32));
+	self->rec.port.name[3] = '\0';
+	EXPECT_EQ(-EPROTO, REQUEST(32));
+	EXPECT_EQ(-EPROTO, REQUEST(24));
+	EXPECT_EQ(-EPROTO, REQUEST(33));
 }
 
 TEST_HARNESS_MAIN

@@ -157,13 +157,15 @@ reader_gone() {
 	local status
 	two_ports
 	# The pipe's reader ends after one line; so does the follower, and it is no failure.
+	# With lines flushed by printf() itself, too, as on a terminal.
 	{
-		virtmesh drops --follow 2>"$tmp/err"
-		echo $? >"$tmp/status"
+		status=0
+		stdbuf --output=L virtmesh drops --follow 2>"$tmp/err" || status=$?
+		echo "$status" >"$tmp/status"
 	} | head -n 1 >/dev/null &
 	wait_until 5 grep -q FLOCK /proc/locks
 	wait_until 10 reader_gone_ends
-	eq "$(cat "$tmp/status")" 0
+	eq "$(cat "$tmp/status")" 0 "$(cat "$tmp/err")"
 }
 reader_gone_ends() {
 	frame send vm1 "$(mac 1 9)" "$(mac 1 1)" 0x0800 77 1

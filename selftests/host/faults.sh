@@ -121,6 +121,19 @@ attach_tap() {
 	ip link del v1
 }
 
+undo_faults() { virtmesh ensemble faults 1 --off >/dev/null; }
+ensemble_faults() {
+	virtmesh port add vm1 --ensemble 1 --node 1
+	virtmesh port add vm2 --ensemble 1 --node 2
+	when_good undo_faults virtmesh ensemble faults 1 --loss 5
+	each_step undo_faults virtmesh ensemble faults 1 --loss 5
+	ip tuntap add dev away mode tap
+	ip link set dev away up mtu 3366
+	when_good undo_faults virtmesh ensemble faults 1 --through away
+	each_step undo_faults virtmesh ensemble faults 1 --through away
+	ip link del away
+}
+
 # Removing cannot be undone half-way: what fails must be finished by the next try.
 each_step_again() {
 	local make=$1 failures=0 before
@@ -211,7 +224,23 @@ killed_port_add() {
 	unmesh
 }
 
+# EACCES is the verifier's word as well; only the other meaning is one of privilege.
+verifier_refuses() {
+	local n status
+	for ((n = 1; ; n++)); do
+		rm -f "$tmp/reached"
+		status=0
+		failnth "$n" EACCES "$tmp/reached" virtmesh ensemble add 1 >"$tmp/step" 2>&1 ||
+			status=$?
+		[ -e "$tmp/reached" ] || fail "none of $n steps was a refused program"
+		grep -q "refused the steering programs" "$tmp/step" && break
+		[ "$status" != 0 ] || virtmesh ensemble del 1
+	done
+	eq "$status" 1 "$(cat "$tmp/step")"
+}
+
 errno=ENOMEM
+case_on "a program that the verifier refuses is no lack of privilege" verifier_refuses
 case_on "first ensemble, each step failing" first_ensemble
 case_on "port add, each step failing" with_mesh port_add
 errno=EPERM
@@ -219,6 +248,7 @@ case_on "first ensemble mounts bpffs, each step failing" first_ensemble_mounts
 case_on "second ensemble, each step failing" with_mesh second_ensemble
 case_on "attach a veth, each step failing" with_mesh attach_veth
 case_on "attach a tap, each step failing" with_mesh attach_tap
+case_on "ensemble faults, each step failing" with_mesh ensemble_faults
 case_on "port del, each step failing, is finished by the next" with_mesh port_del
 case_on "last ensemble, each step failing, is finished by the next" last_ensemble
 case_on "first ensemble killed at each step: the next command mends it" killed_first_ensemble

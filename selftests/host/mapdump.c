@@ -123,6 +123,19 @@ static void dump_hints(const struct vm_maps *maps)
 			       n.mtu);
 }
 
+static void dump_faults(const struct vm_maps *maps)
+{
+	struct vm_faults f;
+	__u32 *keys;
+	size_t n = keys_of(maps->faults, &keys);
+
+	for (size_t i = 0; i < n; i++)
+		if (!bpf_map_lookup_elem(maps->faults, &keys[i], &f))
+			printf("faults %u: loss %u seed %llu slot %u ifindex %u\n", keys[i], f.loss,
+			       f.seed, f.slot, f.ifindex);
+	free(keys);
+}
+
 int main(void)
 {
 	struct vm_maps maps;
@@ -142,6 +155,7 @@ int main(void)
 	dump_devmap("taps", maps.taps);
 	dump_ensembles(&maps);
 	dump_hints(&maps);
+	dump_faults(&maps);
 	vm_maps_close(&maps);
 	return 0;
 }

@@ -10,8 +10,8 @@ isolate "$@"
 help_names_every_verb() {
 	local verb
 	out=$(virtmesh --help)
-	for verb in doctor "ensemble add" "ensemble del" "ensemble list" "port add" "port del" \
-		attach detach show drops nodes qemu-args; do
+	for verb in doctor "ensemble add" "ensemble del" "ensemble list" "ensemble faults" "port add" "port del" \
+		attach detach show drops nodes qemu-args uml-args; do
 		says "virtmesh $verb"
 		# shellcheck disable=SC2086 # two words
 		virtmesh $verb --help | grep -q "usage: virtmesh $verb"
@@ -49,6 +49,14 @@ bad_numbers() {
 		fails 2 virtmesh port add vm1 --ensemble "$n" --node 1
 	done
 	fails 2 virtmesh ensemble add -1
+	for n in -1 x 101 100.1 1000.5 1.23456 1. "" 5% .5; do
+		fails 2 virtmesh ensemble faults 1 --loss "$n"
+		says "$n"
+	done
+	fails 2 virtmesh ensemble faults 1 --loss 1 --off
+	fails 2 virtmesh ensemble faults 1 --loss 1 --through lo
+	fails 2 virtmesh ensemble faults 1 --off --seed 3
+	fails 2 virtmesh ensemble faults 1 --loss 1 --seed -3
 	for n in 0 4095 65536 -1 a; do
 		fails 2 virtmesh port add vm1 --ensemble 1 --node "$n"
 		says "from 1 to 4094"
@@ -61,8 +69,8 @@ bad_numbers() {
 
 no_state() {
 	local verb
-	for verb in show drops "drops --follow" "ensemble list" "ensemble del 1" "port del vm1" \
-		"detach lo" "qemu-args vm1" "port add vm1 --ensemble 1 --node 1" \
+	for verb in show drops "drops --follow" "ensemble list" "ensemble del 1" "ensemble faults 1" "port del vm1" \
+		"detach lo" "qemu-args vm1" "uml-args vm1" "port add vm1 --ensemble 1 --node 1" \
 		"attach lo --ensemble 1 --node 1"; do
 		# shellcheck disable=SC2086
 		fails 3 virtmesh $verb
@@ -87,7 +95,7 @@ no_privilege_with_mesh() {
 	local verb before
 	before=$(mapdump)
 	for verb in show drops "ensemble list" "ensemble del 1" "port del vm1" "detach lo" \
-		"port add vm1 --ensemble 1 --node 1" "qemu-args vm1" "ensemble add 1"; do
+		"port add vm1 --ensemble 1 --node 1" "qemu-args vm1" "uml-args vm1" "ensemble add 1"; do
 		# shellcheck disable=SC2086
 		fails 4 nobody "$(command -v virtmesh)" $verb
 		says "root"
@@ -201,11 +209,13 @@ completion() {
 	# shellcheck source=../../deploy/completion/virtmesh
 	. "$srctree/deploy/completion/virtmesh"
 	eq "$(complete_with virtmesh en)" ensemble
-	eq "$(complete_with virtmesh ensemble "")" "add del list"
+	eq "$(complete_with virtmesh ensemble "")" "add del faults list"
 	eq "$(complete_with virtmesh ensemble del "")" "--help --json --verbose 1"
 	eq "$(complete_with virtmesh port del v)" vm1
 	eq "$(complete_with virtmesh port add x --ensemble "")" 1
 	eq "$(complete_with virtmesh drops --f)" --follow
+	eq "$(complete_with virtmesh port add x --vh)" --vhost-user
+	eq "$(complete_with virtmesh uml-args v)" vm1
 	eq "$(complete_with virtmesh attach vm)" "vm1 vmesh0"
 	eq "$(complete_with virtmesh port add x --node "")" ""
 }
