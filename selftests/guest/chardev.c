@@ -80,7 +80,7 @@ TEST_F(dev, info_is_complete)
 	EXPECT_EQ(VIRTMESH_LINK_JOINED, i->state);
 	EXPECT_EQ(i->mtu - 20, i->dgram_max);
 	EXPECT_EQ(0, i->refusal);
-	EXPECT_EQ(0, i->reserved);
+	EXPECT_LT(1000, i->control_max);
 	EXPECT_NE(0, i->incarnation);
 	EXPECT_NE(0, i->epoch);
 	EXPECT_LE(2, i->members);

@@ -79,10 +79,36 @@ keeps_on_demand() {
 	[ ! -e "$O2/demo" ] || fail "$O2/demo is left"
 }
 
+# The same table from User-Mode Linux guests, whose console is a pair of FIFOs.
+on_uml() {
+	local dir status=0
+	"$srctree/deploy/uml/kernel.sh" plain >"$tmp/kernel" || status=$?
+	[ "$status" != 3 ] || skip "no source for a User-Mode Linux kernel here"
+	eq "$status" 0 "deploy/uml/kernel.sh"
+	fails 1 env GUESTS=uml N=17 "$srctree/deploy/demo.sh"
+	GUESTS=uml KEEP=1 N=4 demo >"$tmp/demo.out" 2>&1
+	[[ $(tail -n 1 "$tmp/demo.out") == 'demo: ok: 4 nodes'* ]] || fail "$(cat "$tmp/demo.out")"
+	out=$("$O/demo/enter" virtmesh show)
+	eq "$(grep -c 'port/' <<<"$out")" 4 "ports served by virtmesh-port"
+	dir=$(sed -n "s/.*'OPEN:\(.*\)\/shell.out,.*/\1/p" "$tmp/demo.out")
+	# As the printed command does, with a FIFO for the keyboard.
+	mkfifo "$tmp/uml-keys"
+	timeout 20 socat - "OPEN:$dir/shell.out,rdonly!!OPEN:$dir/shell.in,wronly" \
+		<"$tmp/uml-keys" >"$tmp/uml-console" &
+	exec 7>"$tmp/uml-keys"
+	echo 'mesh info; echo over and out' >&7
+	wait_until 10 grep -q '^over and out' "$tmp/uml-console"
+	exec 7>&-
+	grep 'node 1 of ensemble 7' "$tmp/uml-console"
+	"$O/demo/stop"
+	wait_until 10 nothing_left
+}
+
 run "wrong usage: told, and nothing done" refuses_nonsense
-run "Ctrl-C while it looks for an accelerator: nothing is left" ended INT 'kernel and initramfs'
+run "Ctrl-C while it looks for an accelerator: nothing is left" ended INT 'kernel and root'
 run "SIGTERM while it starts the guests: nothing is left" ended TERM 'guests: Linux'
 run "SIGKILL while the guests boot: no process is left" ended KILL 'broker answers'
 run "Ctrl-C while it measures: nothing is left" ended INT 'have joined'
+run "GUESTS=uml: four nodes behind virtmesh-port, the console, and stop ends it" on_uml
 run "KEEP=1: demo: ok, it goes on, enter and the console work, stop ends it" keeps_on_demand
 finish

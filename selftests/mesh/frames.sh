@@ -204,7 +204,7 @@ drained() {
 }
 
 # No probes meanwhile: each would be one frame more than a test has sent.
-broker_args=(--probe-ms 60000 --dead-ms 180000)
+broker_args=(--probe-ms 1800000 --dead-ms 3600000)
 mesh_up 3 7 8
 for port in 'd74 t74 7 4' 'd81 t81 8 1' 'd82 t82 8 2'; do
 	read -r _ name e n <<<"$port"
@@ -220,4 +220,4 @@ run "a guest with another's source address: counted, and nobody receives it" spo
 run "frames for nobody: each reason counted exactly" not_for_anyone
 run "programs in a guest cannot speak the mesh protocol past the driver" driver_guards_its_type
 run "a node that does not read: sent = delivered + counted lost, exactly" slow_receiver
-finish
+guests_finish

@@ -100,8 +100,7 @@ reset() {
 	life=$(node 7 3 incarnation)
 	begin n1 w 'mesh watch --json'
 	begin n1 s 'traffic send -n 1000000 -t 300 -r 1000 --dst 3 /dev/virtmesh0'
-	vm_qmp n3 system_reset
-	vm_event n3 RESET
+	vm_reset n3
 	wait_until 45 everyone_says 3 DOWN
 	vm_wait n3
 	mesh_load n3
@@ -172,7 +171,7 @@ moves() {
 
 # The device leaves, with programs at /dev/virtmesh0 and on mesh0; and comes back.
 unplug_and_plug() {
-	local life args
+	local life
 	life=$(node 7 2 incarnation)
 	begin n1 s 'traffic send -n 1000000 -t 300 -r 2000 --dst 2 /dev/virtmesh0'
 	receive n2 r -n 1000000 -t 300 /dev/virtmesh0
@@ -180,8 +179,7 @@ unplug_and_plug() {
 	begin n2 s1 'traffic send -n 1000000 -t 300 --dst 3 /dev/virtmesh0'
 	begin n2 s2 "traffic send -n 1000000 -t 300 --src $(mac 7 2) --dst $(mac 7 3) mesh0"
 	wait_until 30 moves n2
-	vm_qmp n2 device_del '{"id":"nic-n2"}'
-	vm_event n2 DEVICE_DELETED 20
+	vm_unplug n2
 	for i in r s1 s2 w; do
 		fails 3 result n2 "$i"
 	done
@@ -191,10 +189,7 @@ unplug_and_plug() {
 	interrupt n1 s || :
 	result n1 s || :
 
-	args=$(virtmesh qemu-args n2)
-	args=${args#*-device virtio-net-pci,}
-	vm_qmp n2 human-monitor-command \
-		"{\"command-line\":\"device_add virtio-net-pci,id=nic-n2,$args\"}"
+	vm_plug n2
 	# No udev in these guests: what its rule does, by hand.
 	wait_until 30 vm_exec n2 'virtmesh-bind --all; test -c /dev/virtmesh0'
 	vm_exec n2 'mesh info -w 20'
@@ -252,4 +247,4 @@ run "rmmod under traffic, three times: goodbye, and a new life each time" rmmod_
 run "unplug under traffic: ENODEV for every program; plugged in again, it rejoins" unplug_and_plug
 run "a program that stops reading: STALLED, UP again when it reads" stalled
 run "a guest killed and its port removed: DOWN, gone, and its place can be taken" killed_and_removed
-finish
+guests_finish

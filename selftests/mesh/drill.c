@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a program of a job sees when one of its nodes fails:
+ *
+ *	drill -N NODES -g ID -t DEADLINE_MS -m BYTES [-c COUNT] [-w]
+ *
+ * All nodes gather from all, again and again, with every byte compared. When that
+ * fails it tells whom it missed and how long it took, forms the group of those who
+ * are left, and goes on with them for a while. A line on stdout for each event:
+ *
+ *	running					the first operation has ended well
+ *	failed result=E nodes=N,.. reason=R elapsed_ms=T wall_ms=T cpu_ms=T
+ *	formed nodes=N,..			without those
+ *	refused result=E			the others have gone on without this node
+ *	done operations=N			since it was formed last
+ *
+ * With -w it stays in the group then, until it gets SIGTERM.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+
+#include "rig.h"
+
+#define AFTER	100 /* operations with the survivors */
+#define FORM_NS 20000000000ULL
+#define REFUSED 4 /* exit status */
+
+static struct {
+	int fd;
+	struct rig_group g;
+	struct rig_buf send, recv;
+	uint64_t timeout_ns;
+	size_t len;
+	unsigned int forming; /* so that the bytes of two formings differ */
+} t;
+
+static double cpu_ms(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
+}
+
+static void print_nodes(uint64_t ranks)
+{
+	const char *comma = "";
+
+	printf("nodes=");
+	for (unsigned int r = 0; r < t.g.count; r++)
+		if (ranks >> r & 1) {
+			printf("%s%u", comma, t.g.nodes[r]);
+			comma = ",";
+		}
+}
+
+/* Of one generation, with the ranks in @members. 0, or -errno when it was refused. */
+static int gather(uint32_t number, uint64_t members, struct virtmesh_done *done)
+{
+	struct virtmesh_op op = {
+		.group = t.g.handle,
+		.opcode = VIRTMESH_OP_ALLGATHER,
+		.sbuf = t.send.handle,
+		.rbuf = t.recv.handle,
+		.len = t.len,
+		.timeout_ns = t.timeout_ns,
+	};
+	uint32_t salted = number + (t.forming << 24);
+	int e;
+
+	rig_fill(t.send.addr, t.len, rig_key(t.g.id, salted, t.g.rank, 0));
+	e = rig_run(t.fd, &op, 1, done);
+	if (e || done->result)
+		return e;
+	if (done->number != number)
+		errx(1, "it was generation %u, not %u", done->number, number);
+	for (unsigned int r = 0; r < t.g.count; r++)
+		if (members >> r & 1 &&
+		    rig_differs(t.recv.addr + r * t.len, t.len, rig_key(t.g.id, salted, r, 0)) >= 0)
+			errx(1, "generation %u: rank %u's part is wrong", number, r);
+	return 0;
+}
+
+static uint64_t form(uint32_t flags)
+{
+	struct virtmesh_group_form f;
+	int e = rig_form(t.fd, &t.g, FORM_NS, flags, &f);
+
+	if (e) {
+		printf("refused result=%s ", strerrorname_np(-e));
+		print_nodes(f.missing);
+		putchar('\n');
+		exit(REFUSED);
+	}
+	t.forming++;
+	if (flags) {
+		printf("formed ");
+		print_nodes(f.members);
+		putchar('\n');
+	}
+	return f.members;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int count = ~0U, left;
+	bool stay = false;
+	sigset_t term;
+	struct virtmesh_info info;
+	uint64_t members;
+	int c, e;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((c = getopt(argc, argv, "N:g:t:m:c:w")) != -1) {
+		switch (c) {
+		case 'N':
+			t.g.count = rig_nodes(optarg, t.g.nodes);
+			break;
+		case 'g':
+			t.g.id = (uint32_t)rig_number(optarg);
+			break;
+		case 't':
+			t.timeout_ns = rig_number(optarg) * 1000000;
+			break;
+		case 'm':
+			t.len = rig_number(optarg);
+			break;
+		case 'c':
+			count = (unsigned int)rig_number(optarg);
+			break;
+		case 'w':
+			stay = true;
+			break;
+		default:
+			errx(2, "see the top of drill.c");
+		}
+	}
+	if (!t.g.count || !t.timeout_ns || !t.len)
+		errx(2, "see the top of drill.c");
+	t.fd = rig_open(&info);
+	rig_alloc(t.fd, t.len, &t.send);
+	rig_alloc(t.fd, t.len * t.g.count, &t.recv);
+	rig_create(t.fd, &t.g);
+	members = form(0);
+	left = count;
+
+	for (uint32_t number = 1; left; number++, left--) {
+		uint64_t start = rig_now_ns();
+		double cpu = cpu_ms();
+		struct virtmesh_done done = { 0 };
+
+		e = gather(number, members, &done);
+		if (!e && !done.result) {
+			if (number == 1 && t.forming == 1)
+				puts("running");
+			continue;
+		}
+		if (e == -ENODEV || done.result == -ENODEV)
+			errx(1, "%s", strerror(ENODEV));
+		if (t.forming > 1)
+			errx(1, "it failed again: generation %u, %s, %lld, missing %#llx", number,
+			     strerror(-e), (long long)done.result,
+			     (unsigned long long)done.missing);
+		if (e) {
+			/* Refused: somebody else's failure came between two of ours. */
+			struct virtmesh_group_info gi = { .group = t.g.handle };
+
+			if (ioctl(t.fd, VIRTMESH_IOC_GROUP_INFO, &gi))
+				err(1, "GROUP_INFO");
+			done.missing = gi.missing;
+			done.result = e;
+		}
+		printf("failed result=%s ", strerrorname_np((int)-done.result));
+		print_nodes(done.missing);
+		printf(" reason=%u elapsed_ms=%.0f wall_ms=%.0f cpu_ms=%.0f\n", done.reason,
+		       (double)done.elapsed_ns / 1e6, (double)(rig_now_ns() - start) / 1e6,
+		       cpu_ms() - cpu);
+		members = form(VIRTMESH_FORM_SURVIVORS);
+		number = 0;
+		left = AFTER + 1;
+	}
+	printf("done operations=%u\n", t.forming > 1 ? AFTER : count);
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	if (stay)
+		sigwait(&term, &c);
+	return 0;
+}

@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The fault drill: four nodes gather from each other, again and again (drill.c), and
+# node 4 fails in the middle of it, in every way there is. The three others return
+# in time and name it and nobody else, form without it and go on; and it comes back.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=../guests.sh
+. "$(dirname "$0")/../guests.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
+
+DEADLINE=2000
+[ "${UML_KERNEL-}" != debug ] || DEADLINE=4000
+group=0
+
+# What a case that failed has left behind must not fail the next.
+heal() {
+	local i
+	kill -0 "$(cat "$tmp/broker.pid")" 2>/dev/null || broker_restart
+	for i in 1 2 3; do
+		vm_exec "n$i" 'killall -9 drill ops 2>/dev/null; true'
+	done
+	if ! { vm_exec n4 'killall -9 drill ops 2>/dev/null; true' && vm_exec n1 'mesh ping 4 -c 1 -q'; }; then
+		new_guest
+	fi
+}
+
+# start [ARG]...: the job on all four, until each has gathered once
+start() {
+	local i
+	heal
+	for i in 1 2 3 4; do
+		begin "n$i" drill "drill -N 1,2,3,4 -g 200 -t $DEADLINE -m 100000 $*"
+	done
+	for i in 1 2 3 4; do
+		wait_until 30 vm_exec "n$i" 'grep -q running /tmp/drill.out'
+	done
+}
+
+# field NAME: of the `failed` line in $out
+field() { sed -n "s/^failed \(.* \)*$1=\([^ ]*\).*/\2/p" <<<"$out"; }
+
+# survivors REASONS [WITHIN]: the others' reports. REASONS: those that will do;
+# WITHIN: ms, default the deadline and a tenth. The others still run (start -w).
+survivors() {
+	local i reason
+	for i in 1 2 3; do
+		wait_until 60 vm_exec "n$i" '[ -e /tmp/drill.rc ] || grep -q done /tmp/drill.out'
+		out=$(vm_exec "n$i" 'cat /tmp/drill.out /tmp/drill.err')
+		echo "n$i: $out"
+		eq "$(field nodes)" 4 "n$i misses"
+		[ "$(field elapsed_ms)" -le "${2:-$((DEADLINE * 11 / 10))}" ] ||
+			fail "n$i took $(field elapsed_ms) ms"
+		# It slept while it waited.
+		[ "$(field cpu_ms)" -le $((50 + $(field wall_ms) / 5)) ] ||
+			fail "n$i was busy for $(field cpu_ms) of $(field wall_ms) ms"
+		reason=$(field reason)
+		# Fenced by another, it may not know yet why.
+		[[ $(field result) == ESTALE || " $1 " == *" $reason "* ]] || fail "n$i says reason $reason, not one of $1"
+		if [[ $out == *=ETIMEDOUT* ]] && [ "$(field elapsed_ms)" -lt "$DEADLINE" ]; then
+			fail "n$i timed out before its time"
+		fi
+		[[ $out == *'formed nodes=1,2,3'* && $out == *'done operations=100'* ]] ||
+			fail "n$i did not go on"
+	done
+}
+
+# The survivors have gone on for long enough.
+end() {
+	local i
+	for i in 1 2 3; do
+		interrupt "n$i" drill
+		outcome "n$i" drill
+	done
+}
+
+# All four work, in a new group and in one of the old name.
+all_work() {
+	local id
+	group=$((group + 1))
+	for id in 200 $((300 + group)); do
+		everywhere 4 60 ops -N 1,2,3,4 -g "$id" -c 10 -m 64K -K 2
+	done
+}
+
+# Another guest in node 4's place.
+new_guest() {
+	vm_stop n4
+	virtmesh port del n4 || :
+	mesh_node n4 7 4
+	joins
+}
+
+# comes_back: a guest that was away has joined
+comes_back() {
+	joins
+	all_work
+}
+joins() {
+	vm_wait n4
+	mesh_load n4
+	vm_exec n4 'echo 1 >/proc/sys/net/ipv6/conf/mesh0/disable_ipv6; ip link set mesh0 up'
+	for i in 1 2 3 4; do
+		wait_until 20 peers_up "n$i" 4
+	done
+}
+
+# Reasons, as in the uapi header.
+ABSENT=1 DOWN=2 STALLED=3 FENCED=4 LEFT=5 SILENT=6
+
+stopped() {
+	start -w
+	interrupt n4 drill STOP
+	survivors "$STALLED $FENCED"
+	interrupt n4 drill CONT
+	# The others have gone on without it: its operation fails, and its forming.
+	fails 4 result n4 drill 30
+	[[ $out == *'refused result=EHOSTUNREACH'* ]] || fail "n4: $out"
+	end
+	all_work
+}
+
+killed() {
+	start
+	interrupt n4 drill KILL
+	# Its driver says so at once; nobody waits for the deadline.
+	survivors "$LEFT $FENCED" $((DEADLINE / 2))
+	all_work
+}
+
+unloaded() {
+	start
+	vm_exec n4 'cd /sys/bus/virtio/drivers/virtmesh && for d in virtio*; do
+			echo "$d" >unbind
+		done'
+	survivors "$LEFT $ABSENT $FENCED" $((DEADLINE / 2))
+	fails 1 result n4 drill 30
+	[[ $out == *ENODEV* || $out == *'No such device'* ]] || fail "n4: $out"
+	vm_exec n4 'rmmod virtmesh'
+	comes_back
+}
+
+unplugged() {
+	start
+	vm_unplug n4
+	survivors "$LEFT $ABSENT $DOWN $STALLED $SILENT $FENCED"
+	fails 1 result n4 drill 30
+	[[ $out == *ENODEV* || $out == *'No such device'* ]] || fail "n4: $out"
+	vm_plug n4
+	wait_until 30 vm_exec n4 'virtmesh-bind --all; test -c /dev/virtmesh0'
+	comes_back
+}
+
+powered_off() {
+	start
+	uml_guest_stop n4
+	survivors "$DOWN $SILENT $STALLED $FENCED"
+	new_guest
+	all_work
+}
+
+reset() {
+	start
+	vm_reset n4
+	survivors "$DOWN $SILENT $STALLED $FENCED"
+	comes_back
+}
+
+tap_deleted() {
+	start
+	ip link del n4
+	survivors "$ABSENT $DOWN $SILENT $STALLED $FENCED"
+	new_guest
+	all_work
+}
+
+port_killed() {
+	start
+	stop_pid "$(cat "$VM_DIR/n4.port.pid")" -KILL
+	survivors "$ABSENT $DOWN $SILENT $STALLED $FENCED"
+	new_guest
+	all_work
+}
+
+# Nobody needs it to gather.
+broker_killed() {
+	local i
+	start -c 2000
+	stop_pid "$(cat "$tmp/broker.pid")" -KILL
+	for i in 1 2 3 4; do
+		outcome "n$i" drill 60
+		[[ $out == *'done operations=2000'* && $out != *failed* ]] || fail "n$i: $out"
+	done
+	broker_restart
+	all_work
+}
+broker_restart() {
+	mesh_broker_start "${broker_args[@]}"
+	echo "$mesh_broker_pid" >"$tmp/broker.pid"
+	for i in 1 2 3; do
+		wait_until 30 is JOINED info "n$i" state
+	done
+}
+
+# Without a broker only the deadline tells.
+no_broker_and_powered_off() {
+	start
+	stop_pid "$(cat "$tmp/broker.pid")" -KILL
+	uml_guest_stop n4
+	survivors "$SILENT $STALLED $FENCED"
+	broker_restart
+	new_guest
+	all_work
+}
+
+guest_words=("$(guest_program ops):bin/ops" "$(guest_program drill):bin/drill")
+broker_args=(--probe-ms 200 --dead-ms 1200)
+mesh_up 4 7
+run "all four work" all_work
+run "a program stopped: the others name it by the deadline; it finds itself excluded" stopped
+run "a program killed: the others know at once" killed
+run "the driver unbound and unloaded: the others know at once" unloaded
+run "the device unplugged" unplugged
+run "the VM powered off" powered_off
+run "the VM reset" reset
+run "its tap deleted" tap_deleted
+run "its port killed" port_killed
+run "the broker killed: nobody notices" broker_killed
+run "the broker killed, then the VM powered off: the deadline tells" no_broker_and_powered_off
+guests_finish

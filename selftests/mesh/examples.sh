@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The examples of libvirtmesh among four guests, as their comments say they are run;
+# and reductions and split groups over the real driver.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=../guests.sh
+. "$(dirname "$0")/../guests.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
+
+# A launcher, as ssh is one: GUEST COMMAND.
+launcher() {
+	cat >"$tmp/in-guest" <<-END
+		#!/usr/bin/env bash
+		srctree=$srctree O=$O
+		. "\$srctree/deploy/vm/vm.sh"
+		. "\$srctree/deploy/uml/uml.sh"
+		VM_DIR=$VM_DIR
+		vm_exec "\$1" -t 200 "\$2"
+	END
+	chmod +x "$tmp/in-guest"
+}
+# job N ARG...: mesh run with ranks 0.. on n1..; its output is in $out
+job() {
+	local n=$1 status=0
+	shift
+	out=$(mesh run -n "$n" -N "$(seq -s , 1 "$n")" -H "$(seq -s , -f n%g 1 "$n")" \
+		-L "$tmp/in-guest %h" -- "$@" 2>&1) || status=$?
+	echo "$out"
+	[ "$status" = 0 ] || fail "$* ended with $status"
+}
+
+pingpong() {
+	job 2 pingpong 64 500
+	[[ $out == '[0] 64 bytes, 500 rounds: p50 '* ]] || fail "$out"
+	job 2 pingpong 100001 51
+	# Two play, the others look on.
+	job 4 pingpong 1 100
+}
+
+allgather() {
+	job 4 allgather
+	[[ $out == *' 100 rounds of 16384 bytes among 4: '*', all as sent' ]] || fail "$out"
+	job 3 allgather 1 200
+	job 2 allgather 1000003 5
+}
+
+# alone RANK: allgather as mesh run starts it, but nobody ends it when another fails
+alone() {
+	begin "n$(($1 + 1))" a "env VIRTMESH_RANK=$1 VIRTMESH_SIZE=4 VIRTMESH_NODES=1,2,3,4 VIRTMESH_GROUP=55 allgather 4096 $2"
+}
+
+# Node 4's program is killed in the middle: the others say so, and go on to the end.
+goes_on() {
+	local i
+	for i in 0 1 2 3; do
+		alone "$i" 20000
+	done
+	wait_until 30 posted n4 55
+	interrupt n4 a KILL
+	for i in 1 2 3; do
+		outcome "n$i" a 200
+		echo "$out"
+		[ "$(grep -c 'node 4 ' <<<"$out")" = 1 ] || fail "n$i does not say that it was node 4"
+		[ "$i" != 1 ] || grep -q '20000 rounds of 4096 bytes among 3: .*, all as sent' <<<"$out"
+	done
+}
+# posted GUEST GROUP: there are operations of it already
+posted() { vm_exec "$1" 'mesh trace --json' | grep -q "\"group\":$2[,}]"; }
+
+matrix() {
+	job 4 matrix -c 200
+	[[ $out == *'4 nodes, 480 x 480, batch 8: 200 steps, '*', bit for bit what one node computes' ]] ||
+		fail "$out"
+	job 3 matrix -c 50 99 1
+	job 1 matrix -c 10 64 3
+	job 2 matrix -c 3 256 2048
+	fails 2 mesh run -n 2 -N 1,2 -H n1,n2 -L "$tmp/in-guest %h" -- matrix 1 3
+}
+
+reductions() {
+	job "$1" reductions
+	eq "$(grep -c ': ok$' <<<"$out")" "$1" "ranks that are content"
+}
+
+no_drops() { eq "$(all_drops)" "" "frames dropped by the host"; }
+
+guest_words=("$(guest_program reductions):bin/reductions" "$O"/guest/examples/{allgather,matrix,pingpong})
+mesh_up 4 7
+launcher
+run "ping-pong: two nodes, and two of four" pingpong
+run "all-gather: every chunk as sent" allgather
+run "sharded product: bit for bit what one node computes" matrix
+run "all-reduce and reduce-scatter: two nodes, every type and way" reductions 2
+run "all-reduce and reduce-scatter: four nodes, and groups split from them" reductions 4
+run "all-gather: a program is killed, the others name its node and go on" goes_on
+run "no frame was dropped by the host" no_drops
+guests_finish

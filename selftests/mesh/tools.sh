@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The mesh command's verbs for jobs, among four guests: run starts programs in them
+# through a launcher, perf measures and compares, and stats, trace and stuck tell
+# what is true.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=../guests.sh
+. "$(dirname "$0")/../guests.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
+
+# A launcher, as ssh is one: GUEST COMMAND.
+launcher() {
+	cat >"$tmp/in-guest" <<-END
+		#!/usr/bin/env bash
+		srctree=$srctree O=$O
+		. "\$srctree/deploy/vm/vm.sh"
+		. "\$srctree/deploy/uml/uml.sh"
+		VM_DIR=$VM_DIR
+		vm_exec "\$1" -t 100 "\$2"
+	END
+	chmod +x "$tmp/in-guest"
+}
+# job N ARG...: mesh run with ranks 0.. on n1..
+job() {
+	local n=$1
+	shift
+	mesh run -n "$n" -N "$(seq -s , 1 "$n")" -H "$(seq -s , -f n%g 1 "$n")" \
+		-L "$tmp/in-guest %h" "$@"
+}
+
+runs() {
+	eq "$(job 3 -g 9 -- sh -c 'echo "$VIRTMESH_RANK $VIRTMESH_SIZE $VIRTMESH_NODES $VIRTMESH_GROUP it'\''s $1"' - 'a  b' | sort)" \
+		"[0] 0 3 1,2,3 9 it's a  b
+[1] 1 3 1,2,3 9 it's a  b
+[2] 2 3 1,2,3 9 it's a  b"
+	# Where it started: in the guests.
+	eq "$(job 3 -- hostname | sort | tr '\n' ' ')" "[0] n1 [1] n2 [2] n3 "
+	fails 7 job 3 -- sh -c 'exit $((VIRTMESH_RANK == 1 ? 7 : 0))'
+	# By itself, on a node: the nodes that are up.
+	eq "$(vm_exec n1 'mesh run -n 2 -- sh -c "echo \$VIRTMESH_NODES"' | sort -u | tr '\n' ' ')" \
+		"[0] 1,2 [1] 1,2 "
+	fails 1 vm_exec n1 'mesh run -n 5 -- true'
+	# One fails: the other, who would stay, ends.
+	fails 3 vm_exec n1 'mesh run -n 2 -- sh -c "[ \$VIRTMESH_RANK = 1 ] && exit 3; exec sleep 25"'
+}
+
+perf() {
+	local op
+	for op in send bcast allgather allreduce; do
+		job 4 -- mesh perf "$op" -s 4-4K,40000 -i 20 --json >"$tmp/perf"
+		sed -n 's/^\[0\] //p' "$tmp/perf" >"$tmp/rows"
+		eq "$(sed '/^\[0\] /d' "$tmp/perf")" "" "lines of other ranks"
+		eq "$(json_lines "[r['size'] for r in d]")" \
+			"[4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 40000]"
+		eq "$(json_lines "all(0 < l['min'] <= l['p50'] <= l['p99'] <= l['max'] and l['min'] <= l['avg'] <= l['max'] and r['megabytes_per_s'] > 0 and r['nodes'] == 4 and r['iterations'] == 20 for r in d for l in [r['latency_us']])")" True "$op: $(cat "$tmp/rows")"
+	done
+	job 4 -- mesh perf barrier -i 20 | sed -n 's/^\[0\] //p' >"$tmp/rows"
+	eq "$(grep -vc '^#' "$tmp/rows")" 1
+	# Only two of them.
+	job 4 -- mesh perf bcast -n 2 -s 1 -i 5 >"$tmp/rows"
+	grep -q 'bcast, 2 nodes' "$tmp/rows"
+	# By hand, without mesh run.
+	begin n2 perf 'mesh perf send -N 1,2 -g 77 -s 64 -i 10'
+	vm_exec n1 'mesh perf send -N 1,2 -g 77 -s 64 -i 10 -r 0'
+	outcome n2 perf
+	eq "$(all_drops)" "" "frames dropped by the host"
+}
+json_lines() { python3 -c "import json; d = [json.loads(l) for l in open('$tmp/rows')]; print($1)"; }
+
+stats() {
+	[ "$(vm_exec n1 'mesh stats -n 2 --json' | json "d[0]['frames_sent'] > 100 and d[0]['bytes_sent'] > 100000 and d[0]['frames_received'] > 100 and 0 < d[0]['latency_us']['p50'] <= d[0]['latency_us']['p99']")" = True ] ||
+		fail "$(vm_exec n1 'mesh stats --json')"
+	eq "$(vm_exec n1 'mesh stats --json' | json "[p['node'] for p in d]")" "[2, 3, 4]"
+	eq "$(vm_exec n1 'mesh stats' | wc -l)" 4
+	fails 1 vm_exec n1 'mesh stats -n 9'
+}
+
+# Node 3's program sleeps in the middle of a job: all wait for it, and can say so.
+stuck() {
+	local i
+	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
+	for i in 1 2 3 4; do
+		begin "n$i" p "drill -N 1,2,3,4 -g 50 -t 15000 -m 1000"
+	done
+	for i in 1 2 3 4; do
+		wait_until 30 vm_exec "n$i" 'grep -q running /tmp/p.out'
+	done
+	interrupt n3 p STOP
+	# From each node, the stopped program's as well.
+	for i in 1 3; do
+		wait_until 10 somebody_waits "n$i"
+		vm_exec "n$i" 'mesh stuck -m 300 --json' >"$tmp/stuck" || :
+		eq "$(json "[r['node'] for r in d['roots']], d['no_answer']" <"$tmp/stuck")" "[3] []"
+		eq "$(json "sorted((w['node'], w['operation'], w['group'], w['waits_for']) for w in d['waiting'] if w['node'] != 3)" <"$tmp/stuck")" \
+			"[(1, 'all-gather', 50, [3]), (2, 'all-gather', 50, [3]), (4, 'all-gather', 50, [3])]"
+	done
+	out=$(vm_exec n2 'mesh stuck -m 300') || :
+	[[ $out == *'all wait for node 3, which '* ]] || fail "$out"
+	interrupt n3 p KILL
+	for i in 1 2 4; do
+		outcome "n$i" p 30
+	done
+	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
+}
+
+somebody_waits() { ! vm_exec "$1" 'mesh stuck -m 300'; }
+
+traces() {
+	# What the others remember of that: one all-gather that failed, for rank 2.
+	eq "$(vm_exec n1 'mesh trace --json' | json "sorted({(r['operation'], r['group'], tuple(r['missing']), r['node']) for r in d if r['result'] < 0})")" \
+		"[('all-gather', 50, (2,), 1)]"
+	eq "$(vm_exec n1 'mesh trace -c 3 --json' | json "len(d), [r['pending'] for r in d]")" "3 [False, False, False]"
+	eq "$(vm_exec n1 'mesh trace --json' | json "len(d) <= 1024 and all(a['ended_ns'] <= b['ended_ns'] for a, b in zip(d, d[1:]))")" True
+	[ "$(vm_exec n1 'mesh trace' | grep -c ' all-gather .*without rank 2$')" = 1 ] ||
+		fail "$(vm_exec n1 'mesh trace')"
+}
+
+guest_words=("$(guest_program drill):bin/drill")
+broker_args=(--probe-ms 1000 --dead-ms 20000)
+mesh_up 4 7
+launcher
+run "run: programs in guests, their environment, their ends" runs
+run "perf: a row for each size, of every operation" perf
+run "stats: what was sent to whom" stats
+run "stuck: a stopped program is the one that all wait for" stuck
+run "trace: the operation that failed, and for whom" traces
+guests_finish
