@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every fuzz target over all its seeds, and over as many inputs made of them as
+# take a second or two: the same ones each time, so that what fails here fails
+# again. `make fuzz` is for finding new ones.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+
+runs=20000
+
+over() {
+	local target=$1 log=$tmp/$1.log status=0 seeds
+	seeds=$(find "$srctree/selftests/fuzz/corpus/$target" -type f | wc -l)
+	[ "$seeds" -gt 0 ] || fail "$target has no seeds"
+	"$O/fuzz/$target" -runs="$runs" -seed=1 -timeout=30 -rss_limit_mb=512 -max_len=4096 \
+		-artifact_prefix="$O/fuzz/findings/$target-" \
+		"$tmp/new" "$srctree/selftests/fuzz/corpus/$target" >"$log" 2>&1 || status=$?
+	if [ "$status" != 0 ]; then
+		tail -n 40 "$log"
+		fail "again with: $O/fuzz/$target $(sed -n 's/.*Test unit written to //p' "$log")"
+	fi
+	# Said by itself when it has read them: an empty run proves nothing.
+	grep -q "#$((seeds + 1)).*INITED" "$log" || {
+		head -n 5 "$log"
+		fail "not all of the $seeds seeds were run"
+	}
+}
+
+mkdir -p "$O/fuzz/findings" "$tmp/new"
+for target in $(cd "$srctree/selftests/fuzz/corpus" && echo *); do
+	rm -rf "$tmp/new"
+	mkdir "$tmp/new"
+	run "$target: its seeds, and $runs inputs made of them" over "$target"
+done
+finish

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# libFuzzer targets: NAME.c here with the sources below NAME, all instrumented.
+#
+#	make fuzz SECONDS=60		each target that long
+#	make fuzz FUZZ="wire vring"	some
+#
+# corpus/NAME has the inputs everybody starts from: files with a name show one
+# thing, files named by a hash were found, and each adds coverage. Whatever a run
+# finds beside them stays below $(O)/fuzz. `make check` runs selftests/fuzz/corpus.sh.
+
+# fuzz_NAME_src: the sources of the tree it is about. Keep sorted.
+FUZZ_ALL		:= device guest_frame message request transport vring wire
+fuzz_device_src		:= $(addprefix host/vhost/,device.c memory.c message.c request.c saved.c \
+				vring.c vring_log.c) host/log.c
+fuzz_guest_frame_src	:= guest/kmod/parse.c
+fuzz_message_src	:= host/vhost/message.c
+fuzz_request_src	:= broker/request.c
+fuzz_transport_src	:= $(addprefix guest/kmod/,parse.c parse_data.c parse_pending.c window.c)
+fuzz_vring_src		:= host/vhost/memory.c host/vhost/vring.c host/vhost/vring_log.c
+fuzz_wire_src		:= broker/wire.c
+
+FUZZ		?= $(FUZZ_ALL)
+SECONDS		?= 60
+FUZZ_PROGS	:= $(FUZZ_ALL:%=$(O)/fuzz/%)
+
+SH_FILES	+= $(wildcard selftests/fuzz/*.sh)
+C_FILES		+= $(wildcard selftests/fuzz/*.c)
+
+# -O1, and no _FORTIFY_SOURCE: reports have the lines of the source, and the
+# sanitizers see more.
+FUZZ_CFLAGS	:= -std=gnu11 $(WARN) -D_GNU_SOURCE -I$(srctree)/include -I$(srctree)/include/uapi \
+		   -O1 -g -fno-omit-frame-pointer -MMD -MP
+FUZZ_SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(O)/fuzz/obj/%.o: $(srctree)/%.c | deps-check
+	$(call quiet,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_X) $(FUZZ_CFLAGS) $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+define fuzz_program
+$(O)/fuzz/$(1): $(O)/fuzz/obj/selftests/fuzz/$(1).o $(fuzz_$(1)_src:%.c=$(O)/fuzz/obj/%.o)
+endef
+$(foreach f,$(FUZZ_ALL),$(eval $(call fuzz_program,$(f))))
+
+$(FUZZ_PROGS):
+	$(call quiet,LD,$@)
+	$(Q)$(CLANG) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
+
+# The kernel's names for what the guest's parsers include.
+$(addprefix $(O)/fuzz/obj/,$(fuzz_transport_src:.c=.o) selftests/fuzz/guest_frame.o \
+	selftests/fuzz/transport.o): \
+	FUZZ_X = -isystem $(srctree)/selftests/fuzz/kernel
+
+# The collection runs what is built here.
+kselftest-install: fuzz-build
+
+.PHONY: fuzz fuzz-build
+fuzz-build: $(FUZZ_PROGS)
+
+fuzz: deps fuzz-build
+	$(Q)O=$(O) selftests/fuzz/run.sh $(SECONDS) $(FUZZ)
