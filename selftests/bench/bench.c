@@ -17,9 +17,14 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } benches[] = {
-	{ "steer-cost", bench_steer_cost },   { "steer-ports", bench_steer_ports },
-	{ "tap-rate", bench_tap_rate },	      { "tap-group", bench_tap_group },
-	{ "tap-latency", bench_tap_latency }, { "port-add", bench_port_add },
+	{ "steer-cost", bench_steer_cost },	  { "steer-ports", bench_steer_ports },
+	{ "tap-rate", bench_tap_rate },		  { "tap-group", bench_tap_group },
+	{ "tap-latency", bench_tap_latency },	  { "port-add", bench_port_add },
+	{ "guest-rate", bench_guest_rate },	  { "guest-tcp", bench_guest_tcp },
+	{ "guest-rtt", bench_guest_rtt },	  { "guest-cost", bench_guest_cost },
+	{ "guest-testpmd", bench_guest_testpmd }, { "mesh-rtt", bench_mesh_rtt },
+	{ "mesh-mpi", bench_mesh_mpi },		  { "mesh-group", bench_mesh_group },
+	{ "mesh-loss", bench_mesh_loss },	  { "mesh-matrix", bench_mesh_matrix },
 };
 
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))

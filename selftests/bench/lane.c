@@ -8,7 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <linux/if_link.h>
+
 #include "lane.h"
+#include "selftests/bench/bare.skel.h"
 
 #define BRIDGE "br0"
 #define RING   4096
@@ -112,6 +116,25 @@ static int steer_open(struct lane *lane, unsigned int mtu)
 	return err;
 }
 
+static int bare_open(struct lane *lane, unsigned int mtu)
+{
+	const struct link *from = &lane->port[0].link, *to = &lane->port[1].link;
+	struct bpf_devmap_val target = { 0 };
+	__u32 zero = 0;
+	int err;
+
+	lane->bare = bare_bpf__open_and_load();
+	err = lane->bare ? link_new_netns() : -errno;
+	err = err ?: link_add(&lane->port[0].link, LINK_TAP, "tap0", mtu, RING);
+	err = err ?: link_add(&lane->port[1].link, LINK_TAP, "tap1", mtu, RING);
+	if (err)
+		return err;
+	target.ifindex = to->ifindex;
+	return bpf_map_update_elem(bpf_map__fd(lane->bare->maps.target), &zero, &target, 0) ?:
+		       bpf_xdp_attach(from->ifindex, bpf_program__fd(lane->bare->progs.redirect),
+				      XDP_FLAGS_DRV_MODE, NULL);
+}
+
 int lane_open(struct lane *lane, enum lane_kind kind, unsigned int n, unsigned int mtu)
 {
 	unsigned int i;
@@ -122,7 +145,16 @@ int lane_open(struct lane *lane, enum lane_kind kind, unsigned int n, unsigned i
 	lane->n = n;
 	for (i = 0; i < LANE_PORTS; i++)
 		lane->port[i].link.fd = -1;
-	err = kind == LANE_STEER ? steer_open(lane, mtu) : bridge_open(lane, mtu);
+	switch (kind) {
+	case LANE_STEER:
+		err = steer_open(lane, mtu);
+		break;
+	case LANE_BARE:
+		err = bare_open(lane, mtu);
+		break;
+	default:
+		err = bridge_open(lane, mtu);
+	}
 	if (err)
 		lane_close(lane);
 	return err;
@@ -134,6 +166,8 @@ void lane_close(struct lane *lane)
 
 	for (i = 0; i < lane->n; i++)
 		link_close(&lane->port[i].link);
+	bare_bpf__destroy(lane->bare);
 	if (lane->kind == LANE_STEER)
 		bed_close(&lane->bed);
+	lane->n = 0;
 }

@@ -9,11 +9,14 @@
 
 #include "testbed.h"
 
+struct bare_bpf;
+
 #define LANE_PORTS    16
 #define LANE_ENSEMBLE 7
 
 enum lane_kind {
 	LANE_STEER, /* virtmesh's program */
+	LANE_BARE, /* a program that only redirects, from port 0 to port 1 */
 	LANE_BRIDGE, /* the kernel's bridge, which has learned where everybody is */
 };
 
@@ -21,6 +24,7 @@ struct lane {
 	enum lane_kind kind;
 	unsigned int n;
 	struct bed bed; /* of LANE_STEER */
+	struct bare_bpf *bare; /* of LANE_BARE */
 	struct bed_port port[LANE_PORTS]; /* node i + 1 of LANE_ENSEMBLE; nobody's in a bridge */
 };
 

@@ -15,7 +15,8 @@
 #include "pump.h"
 
 #define BATCH	   64 /* writes a submit */
-#define READS	   256 /* outstanding, over all receivers */
+#define READS	   64 /* a submit, at most; it doubles from READS_MIN while all find a frame */
+#define READS_MIN  2
 #define BUFFER	   4096
 #define STALL_NS   1000000000ULL /* no progress for so long: what is missing is lost */
 #define WARM_UP_NS 100000000ULL
@@ -154,47 +155,67 @@ static int feed(struct run *run, struct io_uring *ring, char *buffers)
 	return 0;
 }
 
-static void read_post(struct run *run, struct io_uring *ring, char *buffers, unsigned int i)
+static void read_post(struct io_uring *ring, char *buffers, unsigned int i, unsigned int from)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
-	io_uring_prep_read_fixed(sqe, i % run->pump->receivers, buffers + i * BUFFER, BUFFER, 0, i);
+	io_uring_prep_read_fixed(sqe, from, buffers + i * BUFFER, BUFFER, 0, i);
 	sqe->flags |= IOSQE_FIXED_FILE;
+	sqe->rw_flags = RWF_NOWAIT;
 	io_uring_sqe_set_data64(sqe, i);
+}
+
+/* Read at most @want frames of receiver @from with one call. How many came, or -errno. */
+static int read_batch(struct run *run, struct io_uring *ring, char *buffers, unsigned int from,
+		      unsigned int want, __u64 *received)
+{
+	const struct pump *pump = run->pump;
+	struct io_uring_cqe *cqe;
+	unsigned int i, head, n = 0;
+	int err, found = 0;
+
+	for (i = 0; i < want; i++)
+		read_post(ring, buffers, i, from);
+	err = io_uring_submit_and_wait(ring, want);
+	if (err < 0)
+		return err;
+	io_uring_for_each_cqe(ring, head, cqe) {
+		n++;
+		if (cqe->res == -EAGAIN)
+			continue;
+		if (cqe->res < 0)
+			return cqe->res;
+		found++;
+		i = io_uring_cqe_get_data64(cqe);
+		/* A bridge speaks by itself, too (IGMP, neighbours): not counted. */
+		if (!memcmp(buffers + i * BUFFER + LINK_VNET_HDR, pump->frame, VM_ETH_HLEN))
+			++*received;
+	}
+	io_uring_cq_advance(ring, n);
+	return found;
 }
 
 static int sink(struct run *run, struct io_uring *ring, char *buffers)
 {
 	const struct pump *pump = run->pump;
-	struct __kernel_timespec tick = { .tv_nsec = 20000000 };
+	unsigned int want[LANE_PORTS], i;
 	__u64 received[LANE_PORTS] = { 0 };
-	struct io_uring_cqe *cqe;
-	unsigned int i, head, n;
-	int err;
+	int found;
 
-	for (i = 0; i < READS; i++)
-		read_post(run, ring, buffers, i);
+	for (i = 0; i < pump->receivers; i++)
+		want[i] = READS_MIN;
 	while (!atomic_load_explicit(&run->shared.quit, memory_order_relaxed)) {
-		err = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &tick, NULL);
-		if (err < 0 && err != -ETIME && err != -EINTR)
-			return err;
-		n = 0;
-		io_uring_for_each_cqe(ring, head, cqe) {
-			n++;
-			i = io_uring_cqe_get_data64(cqe);
-			if (i >= READS)
-				continue; /* the timeout of an older kernel */
-			if (cqe->res < 0)
-				return cqe->res;
-			/* A bridge speaks by itself, too (IGMP, neighbours): not counted. */
-			if (!memcmp(buffers + i * BUFFER + LINK_VNET_HDR, pump->frame, VM_ETH_HLEN))
-				received[i % pump->receivers]++;
-			read_post(run, ring, buffers, i);
+		for (i = 0; i < pump->receivers; i++) {
+			found = read_batch(run, ring, buffers, i, want[i], &received[i]);
+			if (found < 0)
+				return found;
+			if (found)
+				atomic_store_explicit(&run->shared.received[i], received[i],
+						      memory_order_release);
+			want[i] = found < (int)want[i] ? READS_MIN : want[i] * 2;
+			if (want[i] > READS)
+				want[i] = READS;
 		}
-		io_uring_cq_advance(ring, n);
-		for (i = 0; i < pump->receivers; i++)
-			atomic_store_explicit(&run->shared.received[i], received[i],
-					      memory_order_release);
 	}
 	return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A feeder and a sink, a thread on a CPU each, both batched through io_uring:
- * frames are written into one tap and read from others, as fast as it goes.
+ * frames are written into one tap and read from others, as fast as it goes. The
+ * sink spins: nothing is armed on a tap, so its writer wakes nobody, and what is
+ * compared is lanes, not wake-ups.
  *
  * The feeder keeps at most PUMP_WINDOW frames that the slowest receiver has not
  * seen, so that a lane which loses none in itself shows none: what is measured

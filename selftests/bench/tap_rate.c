@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Frames a second from one tap to one other, and from one to many, steered and
- * bridged, with the same feeder and sink (pump.h). The two take turns. What else
- * the machine does can only slow a round down, so the 90th percentile of the
- * rounds counts, for both; losses are of all rounds together.
+ * Frames a second from one tap to one other, and from one to many: steered, by a
+ * program that does nothing but redirect, and bridged, with the same feeder and
+ * sink (pump.h). They take turns. What else the machine does can only slow a round
+ * down, so the 90th percentile of the rounds counts, for all; losses are of all
+ * rounds together.
  */
 #include <stdio.h>
 
@@ -17,7 +18,7 @@
 #define SECONDS 0.2
 #define MTU	3442 /* 3456 bytes of frame: the most that is native behind write() */
 
-static struct lane steer, bridge;
+static struct lane steer, bare, bridge;
 
 static int run(struct lane *lane, __u32 dst, size_t len, double *rate, double *lost)
 {
@@ -39,31 +40,56 @@ static int run(struct lane *lane, __u32 dst, size_t len, double *rate, double *l
 	return err;
 }
 
-static int measure(const char *name, __u32 dst, size_t len, double goal)
+/* Without our tracepoints, which fire for each redirect on the host. */
+static int run_bare(__u32 dst, size_t len, double *rate, double *lost)
 {
-	double steer_rate[ROUNDS], bridge_rate[ROUNDS], steer_lost = 0, bridge_lost = 0;
+	int err = bed_trace(&steer.bed, false) ?: run(&bare, dst, len, rate, lost);
+
+	return bed_trace(&steer.bed, true) ?: err;
+}
+
+struct rates {
+	double rate[ROUNDS];
+	double lost;
+};
+
+static void compare(const char *name, struct rates *ours, const char *baseline,
+		    struct rates *theirs, double goal)
+{
 	struct figure figure = {
-		.name = name, .unit = "frames/s", .baseline = "Linux bridge", .at_least = goal
+		.name = name, .unit = "frames/s", .baseline = baseline, .at_least = goal
 	};
 	char lost_name[80];
-	int i, err;
 
-	for (i = 0; i < ROUNDS; i++) {
-		err = run(&steer, dst, len, &steer_rate[i], &steer_lost) ?:
-			      run(&bridge, dst, len, &bridge_rate[i], &bridge_lost);
-		if (err)
-			return err;
-	}
-	figure.value = figure_percentile(steer_rate, ROUNDS, PERCENT);
-	figure.baseline_value = figure_percentile(bridge_rate, ROUNDS, PERCENT);
+	figure.value = figure_percentile(ours->rate, ROUNDS, PERCENT);
+	figure.baseline_value = figure_percentile(theirs->rate, ROUNDS, PERCENT);
 	figure_add(&figure);
 
 	snprintf(lost_name, sizeof(lost_name), "%s, lost", name);
 	figure_add(&(struct figure){ .name = lost_name,
 				     .unit = "frames",
-				     .value = steer_lost,
-				     .baseline = figure.baseline,
-				     .baseline_value = bridge_lost });
+				     .value = ours->lost,
+				     .baseline = baseline,
+				     .baseline_value = theirs->lost });
+}
+
+/* @goal_bare: of what the bare program reaches; 0 with @bare not open. */
+static int measure(const char *name, __u32 dst, size_t len, double goal, double goal_bare)
+{
+	struct rates steered = { 0 }, bared = { 0 }, bridged = { 0 };
+	int i, err;
+
+	for (i = 0; i < ROUNDS; i++) {
+		err = run(&steer, dst, len, &steered.rate[i], &steered.lost) ?:
+			      run(&bridge, dst, len, &bridged.rate[i], &bridged.lost);
+		if (!err && bare.n)
+			err = run_bare(dst, len, &bared.rate[i], &bared.lost);
+		if (err)
+			return err;
+	}
+	compare(name, &steered, "Linux bridge", &bridged, goal);
+	if (bare.n)
+		compare(name, &steered, "bare redirect", &bared, goal_bare);
 	return 0;
 }
 
@@ -85,16 +111,19 @@ static void lanes_close(void)
 	lane_close(&steer);
 }
 
+/* The goals against the bare program are those against the bridge, divided by what it reached. */
 int bench_tap_rate(void)
 {
 	int err = lanes_open(2);
 
 	if (err)
 		return err;
-	err = measure("tap to tap, 64 B", lane_addr(1), 64, 2.6);
-	err = err ?: measure("tap to tap, 1514 B", lane_addr(1), 1514, 1.9);
-	err = err ?: measure("tap to tap, 3380 B", lane_addr(1), 3380, 0);
-	err = err ?: measure("tap to tap, 3456 B", lane_addr(1), 3456, 2.2);
+	err = lane_open(&bare, LANE_BARE, 2, MTU);
+	err = err ?: measure("tap to tap, 64 B", lane_addr(1), 64, 2.6, 0.945);
+	err = err ?: measure("tap to tap, 1514 B", lane_addr(1), 1514, 1.9, 0.974);
+	err = err ?: measure("tap to tap, 3380 B", lane_addr(1), 3380, 0, 0);
+	err = err ?: measure("tap to tap, 3456 B", lane_addr(1), 3456, 2.2, 0.957);
+	lane_close(&bare);
 	lanes_close();
 	return err;
 }
@@ -105,7 +134,7 @@ static int group(unsigned int receivers, const char *small, const char *large)
 
 	if (err)
 		return err;
-	err = measure(small, LANE_ALL, 64, 0) ?: measure(large, LANE_ALL, 1514, 0);
+	err = measure(small, LANE_ALL, 64, 0, 0) ?: measure(large, LANE_ALL, 1514, 0, 0);
 	lanes_close();
 	return err;
 }
