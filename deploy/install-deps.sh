@@ -63,6 +63,7 @@ table() {
 		linux-source-6.12    -
 		llvm                 llvm
 		make                 make
+		patch                patch
 		perl                 perl
 		pkg-config           pkgconf
 		python3              python3

@@ -8,7 +8,8 @@
 #
 # LINUX is the program, BUILD the directory to build modules against. The source is
 # the newest that the distribution packages (linux-source-*); the configuration is
-# nothing, plus plain.config, plus debug.config for the debug kind. All lies below
+# nothing, plus plain.config, plus debug.config for the debug kind; what is wrong
+# with it is repaired by the *.patch here. All lies below
 # UML_CACHE (default: $O/uml/kernel), named by what it was made of: another
 # source, fragment or compiler gives another kernel. Two runs at once are one build.
 #
@@ -40,7 +41,8 @@ version=$(basename "$tar" | sed 's/^linux-source-\([0-9.]*\)\.tar.*/\1/')
 [ "$(printf '%s\n' 6.12 "$version" | sort -V | head -n 1)" = 6.12 ] ||
 	status=3 die "linux-source-$version is too old: it takes 6.12"
 
-source_key=$({ stat -L -c '%n %s' "$tar" && sed -n '/^unpack()/,/^}/p' "$0"; } | sha256sum | head -c 8)
+source_key=$({ stat -L -c '%n %s' "$tar" && sed -n '/^unpack()/,/^}/p' "$0" &&
+	cat "$here"/*.patch; } | sha256sum | head -c 8)
 key=$({ echo "$source_key $(gcc -dumpfullversion)" && cat "${fragments[@]}"; } | sha256sum | head -c 8)
 src=$cache/source-$source_key
 build=$cache/$kind-$key
@@ -57,6 +59,16 @@ unpack() {
 	tar -x -f "$1" -C "$2" --strip-components=1 --wildcards "${skip[@]}" \
 		--exclude='*.dts*' --exclude='*.rst' --exclude='*.yaml' \
 		--exclude='*/tools/perf' --exclude='*/tools/testing'
+}
+
+# repaired PATCH: a fault of the kernel itself that tests have met. A source that it
+# does not fit is taken as it is, and that is said.
+repaired() {
+	patch -s -p1 -d "$src" --dry-run <"$1" >/dev/null 2>&1 || {
+		echo "uml: $(basename "$1") does not fit $(basename "$tar"): left out" >&2
+		return 0
+	}
+	patch -s -p1 -d "$src" <"$1"
 }
 
 # kmake TARGET...: ours are make's variables no more, nor is its job server.
@@ -88,6 +100,9 @@ make_kernel() {
 		rm -rf "$src"
 		mkdir -p "$src"
 		unpack "$tar" "$src" || die "cannot unpack $tar"
+		for patch in "$here"/*.patch; do
+			repaired "$patch"
+		done
 		touch "$src/.complete"
 	fi
 	echo "uml: building the $kind kernel; once, some minutes" >&2
