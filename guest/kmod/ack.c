@@ -99,14 +99,25 @@ void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, bool urgent,
 	}
 }
 
+/* No room in the ring, or no ring: once more, when the rank would ask. */
+static void vmesh_ack_due(struct vmesh_group *g, u16 r, u64 now)
+{
+	g->ranks[r].ack_now = false;
+	g->ranks[r].ack_ns = now + VMESH_RTO_MIN_NS;
+	vmesh_ack_send(g, r, 0);
+}
+
 /* At the end of a receive poll. */
 void vmesh_ack_poll(struct vmesh_group *g)
 {
 	u16 r;
 
-	vmesh_for_each_rank(r, vmesh_others(g))
-		if (g->ranks[r].ack_now)
-			vmesh_ack_send(g, r, 0);
+	vmesh_for_each_rank(r, vmesh_others(g)) {
+		if (!g->ranks[r].ack_now)
+			continue;
+		vmesh_ack_due(g, r, vmesh_now());
+		vmesh_group_at(g, g->ranks[r].ack_ns);
+	}
 }
 
 u64 vmesh_ack_tick(struct vmesh_group *g, u64 now)
@@ -119,10 +130,7 @@ u64 vmesh_ack_tick(struct vmesh_group *g, u64 now)
 
 		if (rank->ack_ns <= now) {
 			rank->chatty = 0; /* no answer came in time */
-			vmesh_ack_send(g, r, 0);
-			/* No room in the ring: once more. */
-			if (rank->ack_ns <= now)
-				rank->ack_ns = now + VMESH_ACK_DELAY_NS;
+			vmesh_ack_due(g, r, now);
 		}
 		next = min(next, rank->ack_ns);
 	}

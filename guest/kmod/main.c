@@ -113,10 +113,10 @@ static void vmesh_stop(struct vmesh_dev *d)
 	mutex_lock(&m->state_lock);
 	WRITE_ONCE(m->gone, true);
 	mutex_unlock(&m->state_lock);
+	vmesh_groups_abort(m); /* says LEAVE, for which the ring must be open */
 	vmesh_tx_close(d);
 	vmesh_channels_abort(&m->channels);
 	vmesh_echoes_abort(&m->echoes);
-	vmesh_groups_abort(m);
 	vmesh_pendings_abort(&m->pendings);
 	wake_up_interruptible_all(&m->change_wait);
 

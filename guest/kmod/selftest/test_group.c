@@ -315,6 +315,35 @@ static void parks_no_more(struct kunit *test)
 	end(g);
 }
 
+/* While the ring takes nothing, an acknowledgment is not tried for every while. */
+static void acknowledges_when_there_is_room(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_group *g;
+	struct sk_buff *skb;
+	u64 began, tried;
+	int err;
+
+	g = formed(test);
+	do {
+		skb = alloc_skb(VMESH_TX_HEADROOM + 64, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb_reserve(skb, VMESH_TX_HEADROOM);
+		memset(skb_put(skb, 64), 0, 64);
+		err = vmesh_tx(&g->m->dev, skb, 0);
+	} while (!err);
+	kfree_skb(skb);
+	began = vmesh_now();
+	tried = FAKE_COUNT(f, tx_ring_full);
+	say_data(test, 1, COOKIE + 1, 1, VIRTMESH_OP_SEND, 0, "word", 0, 4);
+	msleep(50);
+	tried = FAKE_COUNT(f, tx_ring_full) - tried;
+	KUNIT_EXPECT_GT(test, tried, 0);
+	KUNIT_EXPECT_LE(test, tried, 2 + div_u64(vmesh_now() - began, VMESH_RTO_MIN_NS));
+	KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_ACK));
+	end(g);
+}
+
 /* Rank 1 has not come, rank 2 has: the deadline names the one. */
 static void names_the_silent(struct kunit *test)
 {
@@ -511,6 +540,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(receives),
 				     KUNIT_CASE(parks),
 				     KUNIT_CASE(parks_no_more),
+				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),
 				     KUNIT_CASE(notices_a_leave),
