@@ -92,6 +92,20 @@ static u64 vmesh_unconfirmed(const struct vmesh_group *g)
 	return ranks;
 }
 
+/* Forming has failed with @err: by whom. */
+static u64 vmesh_form_missing(const struct vmesh_group *g, int err)
+{
+	u64 ranks = 0;
+	u16 r;
+
+	if (err != -EXDEV)
+		return vmesh_unconfirmed(g);
+	vmesh_for_each_rank(r, vmesh_others(g))
+		if (g->ranks[r].reason == VIRTMESH_REASON_MISMATCH)
+			ranks |= BIT_ULL(r);
+	return ranks;
+}
+
 static void vmesh_formed(struct vmesh_group *g)
 {
 	unsigned int others = hweight64(vmesh_others(g)), mtu = READ_ONCE(g->m->join.mtu);
@@ -346,8 +360,8 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 	err = g->form_err ?: left < 0 ? -EINTR : g->dead ? -ENODEV : 0;
 	if (g->state == VIRTMESH_GROUP_FORMING) {
 		g->state = g->was_formed ? VIRTMESH_GROUP_FENCED : VIRTMESH_GROUP_CREATED;
-		g->missing = vmesh_unconfirmed(g);
 		err = err ?: -ETIMEDOUT;
+		g->missing = vmesh_form_missing(g, err);
 	}
 	arg->members = g->members;
 	arg->missing = err ? g->missing : 0;

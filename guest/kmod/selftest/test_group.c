@@ -245,6 +245,28 @@ static void is_excluded(struct kunit *test)
 	end(g);
 }
 
+/* Whose list of nodes is another one is named, and not who has yet to come. */
+static void names_another_list(struct kunit *test)
+{
+	struct vm_group_msg msg;
+	struct vmesh_group *g;
+	struct forming *a;
+
+	fake_join(test);
+	g = create(test);
+	a = form_begin(test, g);
+	msg = ours;
+	msg.rank = 2;
+	msg.cookie = cpu_to_be32(COOKIE + 2);
+	msg.layout ^= cpu_to_be64(1);
+	say(test, 2, VM_F_GROUP, 0, &msg, sizeof(msg));
+	form_ends(test, a, -EXDEV, 7);
+	KUNIT_EXPECT_EQ(test, a->arg.missing, 4);
+	KUNIT_EXPECT_EQ(test, a->arg.rank, 2);
+	KUNIT_EXPECT_EQ(test, a->arg.reason, VIRTMESH_REASON_MISMATCH);
+	end(g);
+}
+
 static void receives(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -537,6 +559,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(confirms),
 				     KUNIT_CASE(agrees_whom_to_exclude),
 				     KUNIT_CASE(is_excluded),
+				     KUNIT_CASE(names_another_list),
 				     KUNIT_CASE(receives),
 				     KUNIT_CASE(parks),
 				     KUNIT_CASE(parks_no_more),
