@@ -60,6 +60,7 @@ int guest_send(struct guest *guest, __u32 to, __u8 type, const void *payload, si
 		.len = htobe16(len),
 		.incarnation = htobe32(guest->incarnation),
 		.epoch = htobe32(guest->epoch),
+		.seq = htobe32(guest->seq),
 	};
 
 	vm_addr_to_mac(to, frame);
@@ -158,7 +159,7 @@ int guest_expect(struct guest *guest, __u8 type, struct guest_frame *frame, int 
 			if (err)
 				return err;
 		}
-		if (frame->type == type)
+		if (!type || frame->type == type)
 			return 0;
 	}
 }

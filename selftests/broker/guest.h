@@ -22,6 +22,7 @@ struct guest {
 	__u32 incarnation;
 	__u32 epoch;
 	__u64 broker_id;
+	__u32 seq; /* of the frames it sends */
 	/* What ALIVE says: */
 	__u32 pending;
 	__u64 progress;
@@ -54,7 +55,7 @@ int guest_hello(struct guest *guest);
 int guest_alive(struct guest *guest, __u32 token);
 
 /*
- * Receive until a frame of @type comes, answering probes meanwhile unless deaf.
+ * Receive until a frame of @type (0: of any) comes, answering probes meanwhile unless deaf.
  * -ETIMEDOUT after @ms; 0 ms: what is there already.
  */
 int guest_expect(struct guest *guest, __u8 type, struct guest_frame *frame, int ms);
