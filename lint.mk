@@ -27,8 +27,8 @@ comma		:= ,
 empty		:=
 space		:= $(empty) $(empty)
 
-.PHONY: lint lint-format lint-checkpatch lint-shell lint-cppcheck lint-spdx sparse
-lint: deps headers-alone lint-format lint-checkpatch lint-shell lint-cppcheck lint-spdx sparse
+.PHONY: lint lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
+lint: deps headers-alone lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
 	@echo 'lint: ok'
 
 lint-format:
@@ -52,3 +52,24 @@ lint-cppcheck:
 lint-spdx:
 	$(Q)bad=$$(for f in $(LINT_C) $(LINT_SH); do head -n 3 $$f | grep -q SPDX || echo $$f; done); \
 		[ -z "$$bad" ] || { echo "no SPDX line: $$bad" >&2; exit 1; }
+
+# A 32-bit program calls a 64-bit kernel, and reads its maps: each structure has each
+# member at the same place and the same size for both.
+LAYOUT_H	:= include/uapi/linux/virtmesh.h include/virtmesh/ctl.h include/virtmesh/maps.h
+layout		= echo '\#include "$(1)"' | $(CLANG) -m$(2) -Iinclude -Iinclude/uapi \
+		  -I/usr/include/$(shell $(CC) -print-multiarch) \
+		  -fsyntax-only -Xclang -fdump-record-layouts-complete -x c - | \
+		  awk -v RS= '/\| (struct|union) (virtmesh|vm)_/ { gsub(/, align=[0-9]+/, ""); print }' \
+		  >$(O)/layout.$(notdir $(1)).$(2)
+
+ifeq ($(shell uname -m),x86_64)
+lint-layout: $(LAYOUT_H:%=lint-layout-%)
+else
+lint-layout:
+	@echo 'lint: layouts for 32 bits are compared on x86_64 only'
+endif
+$(LAYOUT_H:%=lint-layout-%): lint-layout-%:
+	$(call quiet,LAYOUT,$*)
+	$(Q)mkdir -p $(O) && $(call layout,$*,32) && $(call layout,$*,64) && \
+		grep -q sizeof $(O)/layout.$(notdir $*).64 && \
+		diff $(O)/layout.$(notdir $*).32 $(O)/layout.$(notdir $*).64
