@@ -11,9 +11,9 @@
  * frames from the last time on) is left waiting for that delay even when
  * somebody waits, and longer, because the answer will carry it.
  *
- * What we allow a rank is its share of what our ring and tap hold, less the
- * frames of it that lie parked here. It is said as a number of frames, in ACKs
- * alone: their serial numbers tell the newer from the older.
+ * What we allow a rank is its share of what our ring and tap hold, half for each
+ * class of frames, less those that lie parked here. It is said as numbers of frames,
+ * in ACKs alone: their serial numbers tell the newer from the older.
  */
 #include <linux/skbuff.h>
 
@@ -24,20 +24,34 @@
 /* Below VMESH_RTO_MIN_NS. Long, so that the timer is not set for every answer that comes. */
 #define VMESH_CHATTY_DELAY_NS (800 * 1000ULL)
 
-u16 vmesh_window_for(struct vmesh_group *g, struct vmesh_rank *rank)
+u16 vmesh_window_for(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class)
 {
-	u16 share = vmesh_path_share(g->m);
+	u16 share = vmesh_class_share(g->m), parked = rank->parked[class];
 
-	return share > rank->parked ? share - rank->parked : 0;
+	return share > parked ? share - parked : 0;
 }
 
 static void vmesh_ack_told(struct vmesh_group *g, struct vmesh_rank *rank, u64 now)
 {
+	unsigned int class;
+
 	rank->unacked = 0;
 	rank->ack_now = false;
 	rank->ack_ns = VMESH_NEVER;
 	rank->told_ns = now;
-	rank->told_window = vmesh_window_for(g, rank);
+	for (class = 0; class < VM_CLASSES; class ++)
+		rank->told_window[class] = vmesh_window_for(g, rank, class);
+}
+
+/* Nothing has changed of what we last allowed it. */
+static bool vmesh_window_told(struct vmesh_group *g, struct vmesh_rank *rank)
+{
+	unsigned int class;
+
+	for (class = 0; class < VM_CLASSES; class ++)
+		if (rank->told_window[class] != vmesh_window_for(g, rank, class))
+			return false;
+	return true;
 }
 
 void vmesh_ack_carried(struct vmesh_group *g, struct vmesh_rank *rank, u64 now)
@@ -47,8 +61,7 @@ void vmesh_ack_carried(struct vmesh_group *g, struct vmesh_rank *rank, u64 now)
 		rank->chatty = VMESH_CHATTY;
 	/* A gap wants all the bits, and a window that has changed its number. */
 	if (!vmesh_window_gap(&rank->seen[VM_FLOW_ONE]) &&
-	    !vmesh_window_gap(&rank->seen[VM_FLOW_ALL]) &&
-	    rank->told_window == vmesh_window_for(g, rank))
+	    !vmesh_window_gap(&rank->seen[VM_FLOW_ALL]) && vmesh_window_told(g, rank))
 		vmesh_ack_told(g, rank, now);
 }
 
@@ -57,7 +70,7 @@ void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
 	struct vmesh_rank *rank = &g->ranks[r];
 	struct sk_buff *skb;
 	struct vm_ack *ack;
-	unsigned int flow, word;
+	unsigned int class, flow, word;
 
 	skb = vmesh_compose(g->m, rank->node, VM_F_ACK, ++rank->ack_serial, sizeof(*ack),
 			    (void **)&ack, GFP_ATOMIC);
@@ -67,9 +80,10 @@ void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
 		.group = cpu_to_be32(g->id),
 		.cookie = cpu_to_be32(g->cookie),
 		.peer_cookie = cpu_to_be32(rank->cookie),
-		.window = cpu_to_be16(vmesh_window_for(g, rank)),
 		.flags = flags,
 	};
+	for (class = 0; class < VM_CLASSES; class ++)
+		ack->window[class] = cpu_to_be16(vmesh_window_for(g, rank, class));
 	for (flow = 0; flow < VM_FLOWS; flow++) {
 		ack->flow[flow].cum = cpu_to_be32(rank->seen[flow].cum);
 		for (word = 0; word < VM_WINDOW_MAX / 64; word++)
@@ -83,11 +97,12 @@ void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
 	vmesh_ack_told(g, rank, vmesh_now());
 }
 
-void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, bool urgent, bool waits,
-		    u64 now)
+void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class,
+		    bool urgent, bool waits, u64 now)
 {
 	rank->unacked++;
-	if (urgent || rank->unacked >= max(rank->told_window / 2, 1) || (waits && !rank->chatty)) {
+	if (urgent || rank->unacked >= max(rank->told_window[class] / 2, 1) ||
+	    (waits && !rank->chatty)) {
 		rank->ack_now = true;
 		if (list_empty(&g->poll)) {
 			vmesh_group_get(g);
@@ -97,6 +112,13 @@ void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, bool urgent,
 		rank->ack_ns = now + (rank->chatty ? VMESH_CHATTY_DELAY_NS : VMESH_ACK_DELAY_NS);
 		vmesh_group_at(g, rank->ack_ns);
 	}
+}
+
+void vmesh_ack_freed(struct vmesh_group *g, u16 r, enum vm_class class)
+{
+	/* Who was told of a small window hears of the larger one. */
+	if (g->ranks[r].told_window[class] <= vmesh_class_share(g->m) / 2)
+		vmesh_ack_send(g, r, 0);
 }
 
 /* No room in the ring, or no ring: once more, when the rank would ask. */

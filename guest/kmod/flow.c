@@ -114,8 +114,8 @@ void vmesh_flows_reset(struct vmesh_group *g)
 		rank->flow.ranks = BIT_ULL(r);
 		vmesh_flow_empty(g, &rank->flow);
 		if (rank->path)
-			atomic_sub(rank->out, &rank->path->out);
-		rank->out = 0;
+			atomic_sub(vmesh_out(rank), &rank->path->out);
+		memset(rank->out, 0, sizeof(rank->out));
 		rank->cum[VM_FLOW_ONE] = 0;
 		rank->cum[VM_FLOW_ALL] = 0;
 		rank->rto_ns = VMESH_NEVER;
@@ -170,14 +170,11 @@ bool vmesh_slot_send(struct vmesh_group *g, struct vmesh_slot *slot, u64 now)
 	return true;
 }
 
-/*
- * May one more frame go to everybody this flow goes to? Messages leave half of
- * the window to collectives: they may lie parked for as long as their receiver
- * likes, and what he waits for meanwhile must still get through.
- */
-static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, bool message, u64 now)
+/* May one more frame of @class go to everybody this flow goes to? */
+static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, enum vm_class class,
+			    u64 now)
 {
-	int share = vmesh_path_share(g->m), keep = message ? share / 2 : 0;
+	int share = vmesh_path_share(g->m);
 	u16 r;
 
 	if (flow->next - flow->first >= VM_WINDOW_MAX)
@@ -185,11 +182,11 @@ static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, bool
 	vmesh_for_each_rank(r, flow->ranks) {
 		struct vmesh_rank *rank = &g->ranks[r];
 
-		if (rank->out + keep < rank->window && atomic_read(&rank->path->out) < share)
+		if (rank->out[class] < rank->window[class] && atomic_read(&rank->path->out) < share)
 			continue;
 		atomic64_inc(&rank->path->credit_stalls);
 		/* With nothing out no acknowledgment will come by itself: ask. */
-		if (!rank->out && rank->rto_ns == VMESH_NEVER) {
+		if (!vmesh_out(rank) && rank->rto_ns == VMESH_NEVER) {
 			rank->rto_ns = now + vmesh_rtt_timeout(&rank->rtt);
 			vmesh_group_at(g, rank->rto_ns);
 		}
@@ -283,10 +280,11 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 			    u64 now)
 {
 	struct vmesh_slot *slot = vmesh_slot(flow, flow->next);
+	enum vm_class class = vmesh_class_of(part->op->kind);
 	unsigned int len;
 	u16 r;
 
-	if (!vmesh_flow_open(g, flow, vmesh_is_message(part->op), now))
+	if (!vmesh_flow_open(g, flow, class, now))
 		return false;
 	slot->skb = vmesh_pool_get(g);
 	if (!slot->skb) {
@@ -295,6 +293,7 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 		return false;
 	}
 	len = vmesh_cut(g, flow, part, slot);
+	slot->class = class;
 	slot->again = false;
 	if (!vmesh_slot_send(g, slot, now)) {
 		vmesh_pool_unget(g, slot);
@@ -304,7 +303,7 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 	vmesh_for_each_rank(r, flow->ranks) {
 		struct vmesh_rank *rank = &g->ranks[r];
 
-		rank->out++;
+		rank->out[class]++;
 		atomic_inc(&rank->path->out);
 		atomic64_inc(&rank->path->frames_sent);
 		atomic64_add(len, &rank->path->bytes_sent);

@@ -45,7 +45,7 @@ void vmesh_say(struct vmesh_group *g, u16 r, u8 verb, u64 ranks, u32 number, u16
 		.peer_cookie = cpu_to_be32(g->ranks[r].cookie),
 		.verb = verb,
 		.rank = g->rank,
-		.window = cpu_to_be16(vmesh_path_share(g->m)),
+		.window = cpu_to_be16(vmesh_class_share(g->m)),
 		.layout = cpu_to_be64(verb == VM_GROUP_LEAVE ? vmesh_last_words(g, r) : g->layout),
 		.ranks = cpu_to_be64(ranks),
 		.number = cpu_to_be32(number),
@@ -167,7 +167,8 @@ static void vmesh_join_forming(struct vmesh_group *g, u16 r, const struct vmesh_
 	if (!vmesh_exclude(g, msg->ranks))
 		return;
 	rank->mtu = clamp_t(u16, msg->mtu, VM_MTU_MIN, VM_MTU_MAX);
-	rank->window = msg->window;
+	rank->window[VM_CLASS_COLLECTIVE] = msg->window;
+	rank->window[VM_CLASS_MESSAGE] = msg->window;
 	if (msg->peer_cookie == g->cookie && msg->ranks == g->excluded)
 		rank->confirmed = true;
 	if (msg->flags & VM_GROUP_ASK)
@@ -279,7 +280,7 @@ static bool vmesh_quiet(struct vmesh_group *g)
 
 	spin_lock_bh(&g->lock);
 	vmesh_for_each_rank(r, vmesh_others(g) & ~g->lost)
-		if (g->state == VIRTMESH_GROUP_FORMED && !g->dead && g->ranks[r].out)
+		if (g->state == VIRTMESH_GROUP_FORMED && !g->dead && vmesh_out(&g->ranks[r]))
 			quiet = false;
 	spin_unlock_bh(&g->lock);
 	return quiet;

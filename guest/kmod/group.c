@@ -20,8 +20,6 @@
 #include "parse.h"
 #include "transport.h"
 
-#define VMESH_PARKED_MAX (2 * VM_WINDOW_MAX) /* frames of one group */
-
 static enum hrtimer_restart vmesh_group_timer(struct hrtimer *timer);
 
 static void vmesh_group_end(struct vmesh_group *g, int result);
@@ -60,12 +58,13 @@ static int vmesh_check_nodes(struct vmesh *m, const u16 *nodes, unsigned int cou
 
 static int vmesh_parking_alloc(struct vmesh_group *g)
 {
-	unsigned int i;
+	/* For all that the windows of all ranks together allow: see vmesh_class_share(). */
+	unsigned int n = min((g->count - 1) * VM_CLASSES * VM_WINDOW_MAX, VMESH_CAPACITY), i;
 
-	g->parked_all = kvcalloc(VMESH_PARKED_MAX, sizeof(*g->parked_all), GFP_KERNEL_ACCOUNT);
+	g->parked_all = kvcalloc(max(n, 1u), sizeof(*g->parked_all), GFP_KERNEL_ACCOUNT);
 	if (!g->parked_all)
 		return -ENOMEM;
-	for (i = 0; i < VMESH_PARKED_MAX; i++)
+	for (i = 0; i < n; i++)
 		list_add_tail(&g->parked_all[i].list, &g->parked_free);
 	return 0;
 }
@@ -254,10 +253,10 @@ void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
 			.node = rank->node,
 			.reason = (info->missing | g->excluded) >> r & 1 ? vmesh_reason(g, r, 0) :
 									   VIRTMESH_REASON_NONE,
-			.pending = rank->out,
+			.pending = vmesh_out(rank),
 			.rtt_us = div_u64(rank->rtt.srtt, NSEC_PER_USEC),
-			.window = rank->window,
-			.parked = rank->parked,
+			.window = vmesh_allowed(rank),
+			.parked = vmesh_parked(rank),
 			.heard_ms = rank->heard_ns ? div_u64(now - rank->heard_ns, NSEC_PER_MSEC) :
 						     0,
 		};
@@ -473,8 +472,8 @@ static void vmesh_group_ack(struct vmesh_group *g, u16 r, const struct vmesh_msg
 	rank->heard_ns = now;
 	if (vmesh_seq_before(rank->ack_seen, msg->seq)) {
 		rank->ack_seen = msg->seq;
-		rank->window = ack->window;
-		WRITE_ONCE(rank->path->window, ack->window);
+		memcpy(rank->window, ack->window, sizeof(rank->window));
+		WRITE_ONCE(rank->path->window, vmesh_allowed(rank));
 	}
 	for (kind = 0; kind < VM_FLOWS; kind++)
 		vmesh_acked(g, r, kind, ack->flow[kind].cum, ack->flow[kind].beyond, now);

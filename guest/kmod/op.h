@@ -69,11 +69,17 @@ struct vmesh_op {
 	struct vmesh_part part[VM_RANKS_MAX];
 };
 
+static inline enum vm_class vmesh_class_of(u8 kind)
+{
+	return kind == VIRTMESH_OP_SEND || kind == VIRTMESH_OP_RECV || kind == VM_KIND_CONTROL ?
+		       VM_CLASS_MESSAGE :
+		       VM_CLASS_COLLECTIVE;
+}
+
 /* Numbered from rank to rank; all others by the group's generations. */
 static inline bool vmesh_is_message(const struct vmesh_op *op)
 {
-	return op->kind == VIRTMESH_OP_SEND || op->kind == VIRTMESH_OP_RECV ||
-	       op->kind == VM_KIND_CONTROL;
+	return vmesh_class_of(op->kind) == VM_CLASS_MESSAGE;
 }
 
 #endif /* VMESH_OP_H */

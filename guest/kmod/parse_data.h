@@ -41,7 +41,7 @@ struct vmesh_ack {
 	u32 group;
 	u32 cookie;
 	u32 peer_cookie;
-	u16 window;
+	u16 window[VM_CLASSES];
 	u8 flags;
 	struct {
 		u32 cum;

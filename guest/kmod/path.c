@@ -38,9 +38,17 @@ void vmesh_paths_free(struct vmesh *m)
 	xa_destroy(&m->groups.paths);
 }
 
+static unsigned int vmesh_path_part(struct vmesh *m)
+{
+	return VMESH_CAPACITY / (max(READ_ONCE(m->peers.count), 2u) - 1);
+}
+
 u16 vmesh_path_share(struct vmesh *m)
 {
-	unsigned int others = max(READ_ONCE(m->peers.count), 2u) - 1;
+	return clamp_t(unsigned int, vmesh_path_part(m), 8, VM_WINDOW_MAX);
+}
 
-	return clamp_t(unsigned int, VMESH_CAPACITY / others, 8, VM_WINDOW_MAX);
+u16 vmesh_class_share(struct vmesh *m)
+{
+	return clamp_t(unsigned int, vmesh_path_part(m) / VM_CLASSES, 4, VM_WINDOW_MAX);
 }

@@ -9,8 +9,9 @@
  *
  * A frame that is early (its collective is not posted, its message is not
  * matched) is parked: its page stays out of the ring, and the window that its
- * sender is allowed shrinks by one. A group has so many descriptors for parked
- * frames and no more; beyond them frames are not taken, and come again.
+ * sender is allowed for its class shrinks by one. A group has a descriptor for each
+ * frame that its windows allow; beyond them, for who ignores those or has not heard
+ * yet, frames are not taken, and come again.
  *
  * Messages of one rank are matched in their order. The next one goes to the
  * oldest receive posted for its tag; if there is none it counts as unexpected:
@@ -129,7 +130,7 @@ static void vmesh_park(struct vmesh_group *g, u16 r, const struct vmesh_data *da
 	p->rank = r;
 	p->data = *data;
 	list_move_tail(&p->list, &g->parked);
-	g->ranks[r].parked++;
+	g->ranks[r].parked[vmesh_class_of(data->kind)]++;
 	if (data->kind == VM_KIND_CONTROL)
 		wake_up_interruptible_all(&g->wait);
 }
@@ -140,7 +141,7 @@ static void vmesh_unpark(struct vmesh_group *g, struct vmesh_parked *p)
 
 	__free_pages(p->page, p->order);
 	list_move(&p->list, &g->parked_free);
-	rank->parked--;
+	rank->parked[vmesh_class_of(p->data.kind)]--;
 }
 
 void vmesh_parked_drop(struct vmesh_group *g, u64 ranks)
@@ -193,7 +194,8 @@ static void vmesh_match_parked(struct vmesh_group *g)
 	struct vmesh_op *op;
 
 	list_for_each_entry(op, &g->ops, list) {
-		if (op->kind != VIRTMESH_OP_RECV || op->matched || !g->ranks[op->root].parked)
+		if (op->kind != VIRTMESH_OP_RECV || op->matched ||
+		    !vmesh_parked(&g->ranks[op->root]))
 			continue;
 		p = vmesh_unexpected(g, op->root, op->tag);
 		if (p)
@@ -210,7 +212,8 @@ void vmesh_place_parked(struct vmesh_group *g)
 	struct vmesh_parked *p, *next;
 	struct vmesh_op *op;
 	bool again;
-	u64 freed = 0;
+	u64 freed[VM_CLASSES] = {};
+	unsigned int class;
 	u16 r;
 
 	do {
@@ -229,17 +232,16 @@ void vmesh_place_parked(struct vmesh_group *g)
 			case VMESH_PLACED:
 				break;
 			}
-			freed |= BIT_ULL(p->rank);
+			freed[vmesh_class_of(p->data.kind)] |= BIT_ULL(p->rank);
 			again |= turn != g->ranks[p->rank].message_next;
 			vmesh_unpark(g, p);
 			if (op)
 				vmesh_op_advance(g, op);
 		}
 	} while (again);
-	/* Who was told of a small window hears of the larger one. */
-	vmesh_for_each_rank(r, freed)
-		if (g->ranks[r].told_window <= vmesh_path_share(g->m) / 2)
-			vmesh_ack_send(g, r, 0);
+	for (class = 0; class < VM_CLASSES; class ++)
+		vmesh_for_each_rank(r, freed[class])
+			vmesh_ack_freed(g, r, class);
 }
 
 /*
@@ -251,13 +253,14 @@ bool vmesh_place_data(struct vmesh_group *g, u16 r, u32 seq, const struct vmesh_
 {
 	struct vmesh_rank *rank = &g->ranks[r];
 	struct vmesh_window *seen = &rank->seen[data->flow];
+	enum vm_class class = vmesh_class_of(data->kind);
 	u32 turn = rank->message_next;
 	struct vmesh_op *op = NULL;
 	bool taken = false;
 
 	if (!vmesh_window_wants(seen, seq)) {
 		atomic64_inc(&rank->path->duplicates);
-		vmesh_ack_data(g, rank, true, false, now);
+		vmesh_ack_data(g, rank, class, true, false, now);
 		return false;
 	}
 	switch (vmesh_place(g, r, data, &op)) {
@@ -280,11 +283,11 @@ bool vmesh_place_data(struct vmesh_group *g, u16 r, u32 seq, const struct vmesh_
 	vmesh_window_add(seen, seq);
 	atomic64_inc(&rank->path->frames_received);
 	atomic64_add(data->len, &rank->path->bytes_received);
-	vmesh_ack_data(g, rank, vmesh_window_gap(seen), data->flags & VM_DATA_ACK_NOW, now);
+	vmesh_ack_data(g, rank, class, vmesh_window_gap(seen), data->flags & VM_DATA_ACK_NOW, now);
 	if (op)
 		vmesh_op_advance(g, op);
 	/* It brought another message to its turn, which may be here already. */
-	if (turn != rank->message_next && rank->parked)
+	if (turn != rank->message_next && rank->parked[VM_CLASS_MESSAGE])
 		vmesh_place_parked(g);
 	vmesh_lost_check(g);
 	return taken;
@@ -321,8 +324,8 @@ int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *
 		*rank = r;
 		g->ranks[r].control_next++;
 		vmesh_unpark(g, p);
-		if (!g->dead && g->ranks[r].told_window <= vmesh_path_share(g->m) / 2)
-			vmesh_ack_send(g, r, 0);
+		if (!g->dead)
+			vmesh_ack_freed(g, r, VM_CLASS_MESSAGE);
 	}
 	spin_unlock_bh(&g->lock);
 	return ret;

@@ -44,7 +44,7 @@ static void vmesh_settle(struct vmesh_group *g, struct vmesh_slot *slot, u16 r)
 	struct vmesh_rank *rank = &g->ranks[r];
 
 	slot->owed &= ~BIT_ULL(r);
-	rank->out--;
+	rank->out[slot->class]--;
 	atomic_dec(&rank->path->out);
 }
 
@@ -148,8 +148,8 @@ void vmesh_acked(struct vmesh_group *g, u16 r, u8 kind, u32 cum, const u64 *beyo
 		if (!newest->again)
 			vmesh_measure(rank, now - newest->sent_ns);
 		rank->rtt.backoff = 0;
-		rank->rto_ns = rank->out ? now + vmesh_rtt_timeout(&rank->rtt) : VMESH_NEVER;
-		if (rank->out)
+		rank->rto_ns = vmesh_out(rank) ? now + vmesh_rtt_timeout(&rank->rtt) : VMESH_NEVER;
+		if (vmesh_out(rank))
 			vmesh_group_at(g, rank->rto_ns);
 	}
 	if (high != cum)

@@ -40,6 +40,7 @@ struct vmesh_slot {
 	u64 owed; /* ranks that have not acknowledged it */
 	u64 sent_ns; /* last time */
 	unsigned int len; /* of the frame, from its Ethernet header on */
+	u8 class; /* enum vm_class */
 	bool again; /* it was sent more than once: says nothing of the round trip */
 };
 
@@ -70,8 +71,8 @@ struct vmesh_rank {
 	/* sending to it */
 	struct vmesh_flow flow; /* to it alone */
 	u32 cum[VM_FLOWS]; /* what it has acknowledged without a gap */
-	u16 window; /* frames it allows us */
-	u16 out; /* frames it owes an acknowledgment for */
+	u16 window[VM_CLASSES]; /* frames it allows us */
+	u16 out[VM_CLASSES]; /* frames it owes an acknowledgment for */
 	struct vmesh_rtt rtt;
 	u64 rto_ns; /* when the oldest is sent again, or VMESH_NEVER */
 	u64 probe_ns; /* when it was asked where it is, and has not answered; or 0 */
@@ -79,9 +80,9 @@ struct vmesh_rank {
 
 	/* receiving from it */
 	struct vmesh_window seen[VM_FLOWS];
-	u16 parked; /* frames */
+	u16 parked[VM_CLASSES]; /* frames */
 	u16 unacked; /* frames since we last told it */
-	u16 told_window; /* what we last allowed it */
+	u16 told_window[VM_CLASSES]; /* what we last allowed it */
 	u64 told_ns; /* and when */
 	u32 ack_serial; /* of our last ACK */
 	u8 chatty; /* its frames tend to be answered: an acknowledgment may wait */
@@ -254,6 +255,22 @@ static inline struct vmesh_flow *vmesh_flow_of(struct vmesh_group *g, u16 rank, 
 	return kind == VM_FLOW_ALL ? &g->all : &g->ranks[rank].flow;
 }
 
+/* Of both classes: frames it owes an acknowledgment for; it allows us; lie parked here. */
+static inline unsigned int vmesh_out(const struct vmesh_rank *rank)
+{
+	return rank->out[VM_CLASS_COLLECTIVE] + rank->out[VM_CLASS_MESSAGE];
+}
+
+static inline unsigned int vmesh_allowed(const struct vmesh_rank *rank)
+{
+	return rank->window[VM_CLASS_COLLECTIVE] + rank->window[VM_CLASS_MESSAGE];
+}
+
+static inline unsigned int vmesh_parked(const struct vmesh_rank *rank)
+{
+	return rank->parked[VM_CLASS_COLLECTIVE] + rank->parked[VM_CLASS_MESSAGE];
+}
+
 /* repair.c */
 void vmesh_acked(struct vmesh_group *g, u16 rank, u8 kind, u32 cum, const u64 *beyond, u64 now);
 /* Its answer to our probe: what it has not, of all sent before that, was lost. */
@@ -261,10 +278,13 @@ void vmesh_probed(struct vmesh_group *g, u16 rank, u64 now);
 u64 vmesh_repair_tick(struct vmesh_group *g, u64 now);
 
 /* ack.c */
-u16 vmesh_window_for(struct vmesh_group *g, struct vmesh_rank *rank); /* frames we allow it */
+/* Frames of @class we allow it. */
+u16 vmesh_window_for(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class);
 /* A frame of data came. @urgent: tell its sender at once; @waits: it waits for that. */
-void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, bool urgent, bool waits,
-		    u64 now);
+void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class,
+		    bool urgent, bool waits, u64 now);
+/* Frames of @class that were parked are no more. */
+void vmesh_ack_freed(struct vmesh_group *g, u16 rank, enum vm_class class);
 /* A frame of data went to it, and carried how far we are. */
 void vmesh_ack_carried(struct vmesh_group *g, struct vmesh_rank *rank, u64 now);
 void vmesh_ack_send(struct vmesh_group *g, u16 rank, u8 flags);

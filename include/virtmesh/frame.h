@@ -199,7 +199,7 @@ struct vm_group_msg {
 	__be32 peer_cookie; /* the receiver's, as the sender knows it; 0: it does not */
 	__u8 verb; /* enum vm_group_verb */
 	__u8 rank; /* the sender's */
-	__be16 window; /* frames the receiver may have out towards the sender */
+	__be16 window; /* frames of each class the receiver may have out towards the sender */
 	/* Of the members: 64 bit FNV-1a over their nodes, __be16, in rank order. LEAVE: */
 	__be64 layout; /* cum of the receiver's two flows, ONE in the upper half */
 	__be64 ranks; /* JOIN: excluded; FENCE: waited for when it failed */
@@ -261,6 +261,16 @@ VM_ASSERT_SIZE(struct vm_data, 40);
  */
 #define VM_WINDOW_MAX 256 /* frames of one flow from the first not acknowledged on */
 
+/*
+ * What may lie parked at a receiver for as long as its program likes has a window
+ * of its own, so that neither holds up what would release the other.
+ */
+enum vm_class {
+	VM_CLASS_COLLECTIVE = 0,
+	VM_CLASS_MESSAGE = 1, /* and control */
+	VM_CLASSES
+};
+
 struct vm_ack_flow {
 	__be32 cum;
 	__be32 reserved;
@@ -272,12 +282,12 @@ struct vm_ack {
 	__be32 group;
 	__be32 cookie; /* the sender's */
 	__be32 peer_cookie; /* the receiver's */
-	__be16 window; /* as in vm_group_msg */
 	__u8 flags; /* VM_ACK_* */
-	__u8 reserved;
+	__u8 reserved[7];
+	__be16 window[VM_CLASSES]; /* as in vm_group_msg */
 	struct vm_ack_flow flow[VM_FLOWS];
 };
-VM_ASSERT_SIZE(struct vm_ack, 96);
+VM_ASSERT_SIZE(struct vm_ack, 104);
 
 #define VM_ACK_PROBE  0x01 /* "say where you are" */
 #define VM_ACK_ANSWER 0x02 /* the answer: it came after all that was sent before the PROBE */

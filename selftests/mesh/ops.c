@@ -11,7 +11,9 @@
  * in each other. In the second the operations come one by one on the first group,
  * the root going around. Where an operation reads and writes is drawn for each node
  * by itself: a buffer of the driver or a registered one, at an odd offset. Around
- * what it may write, nothing may change.
+ * what it may write, nothing may change. OPERATION may be `order`: a broadcast and a
+ * message, posted at once by rank 0 and one after the other by all others, the one
+ * before the other and the other before the one. It needs -K 2.
  */
 #include <err.h>
 #include <errno.h>
@@ -312,6 +314,21 @@ static void buffers(size_t room, unsigned int at_once)
 	rig_register(t.fd, t.room * at_once, &t.recv[1]);
 }
 
+static void order(struct rig_group *g, size_t len)
+{
+	struct step bcast = { .g = g, .opcode = VIRTMESH_OP_BCAST, .len = len };
+	struct step message = { .g = g, .opcode = VIRTMESH_OP_SEND, .len = len, .by = 1 };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		if (g->rank == 0) {
+			run((struct step[]){ bcast, message }, 2);
+		} else {
+			run(i ? &bcast : &message, 1);
+			run(i ? &message : &bcast, 1);
+		}
+	}
+}
+
 static void listed(char **words)
 {
 	struct rig_group *g = &t.groups[0];
@@ -323,6 +340,10 @@ static void listed(char **words)
 		if (!colon)
 			errx(2, "not OPERATION:BYTES: %s", *words);
 		*colon = '\0';
+		if (!strcmp(*words, "order")) {
+			order(g, rig_number(colon + 1));
+			continue;
+		}
 		for (unsigned int i = 0; i < VIRTMESH_OPS; i++)
 			if (names[i] && !strcmp(names[i], *words))
 				s.opcode = i;

@@ -68,6 +68,12 @@ drawn_clean() {
 	no_loss
 }
 
+# Far more than a window of either, with one of the two left lying.
+ordered() {
+	everywhere 2 120 ops -N 1,2 -g $((group + 40)) -K 2 -m 4M order:4M order:1M order:64K
+	no_loss
+}
+
 flood() {
 	everywhere "$1" 3000 flood -N "$(ids "$1")" -g $((group + 30)) -c "$2" -S "$SEED"
 	cat "$tmp/out.n1"
@@ -123,6 +129,7 @@ broker_args=(--probe-ms 1800000 --dead-ms 3600000)
 mesh_up "$nodes" 7
 run "two and three nodes: every operation at every kind of size" sizes
 run "two nodes: operations of $big" large
+run "two nodes: a message before a collective, a collective before a message" ordered
 run "two nodes: drawn operations on several groups at once" drawn_clean 2 2000 256K 100
 run "four nodes: drawn operations on several groups at once" drawn_clean 4 2000 256K 100
 [ "$nodes" -lt 8 ] ||

@@ -139,6 +139,7 @@ static struct one_op *post(struct kunit *test, struct vmesh_group *g, u8 kind, u
 	o->op.root = root;
 	o->op.len = len;
 	o->op.recv = len ? o->into : NULL;
+	o->op.send = o->op.recv;
 	o->op.timeout_ns = timeout_ms * (u64)NSEC_PER_MSEC;
 	o->op.done = op_done;
 	KUNIT_ASSERT_EQ(test, vmesh_group_post(g, &o->op), 0);
@@ -300,13 +301,48 @@ static void parks(struct kunit *test)
 	g = formed(test);
 	say_data(test, 1, COOKIE + 1, 1, VIRTMESH_OP_BCAST, 1, "early", 0, 2);
 	say_data(test, 1, COOKIE + 1, 2, VIRTMESH_OP_BCAST, 1, "early", 2, 3);
-	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[1].parked) == 2));
-	KUNIT_EXPECT_EQ(test, vmesh_window_for(g, &g->ranks[1]),
-			vmesh_path_share(fake_mesh(test->priv)) - 2);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1]) == 2));
+	KUNIT_EXPECT_EQ(test, vmesh_window_for(g, &g->ranks[1], VM_CLASS_COLLECTIVE),
+			vmesh_class_share(fake_mesh(test->priv)) - 2);
+	KUNIT_EXPECT_EQ(test, vmesh_window_for(g, &g->ranks[1], VM_CLASS_MESSAGE),
+			vmesh_class_share(fake_mesh(test->priv)));
 	o = post(test, g, VIRTMESH_OP_BCAST, 1, 5, 60000);
 	op_ends(test, o, 0, 0);
 	KUNIT_EXPECT_STREQ(test, o->into, "early");
-	KUNIT_EXPECT_EQ(test, g->ranks[1].parked, 0);
+	KUNIT_EXPECT_EQ(test, vmesh_parked(&g->ranks[1]), 0);
+	end(g);
+}
+
+/* What a class may not send any more the other may. */
+static void windows_of_their_own(struct kunit *test)
+{
+	struct vm_ack ack = {};
+	struct fake *f = test->priv;
+	struct one_op *bcast, *word;
+	struct vm_data data;
+	struct vmesh_group *g;
+
+	g = formed(test);
+	ack.group = ours.group;
+	ack.cookie = cpu_to_be32(COOKIE + 1);
+	ack.peer_cookie = ours.cookie;
+	ack.window[VM_CLASS_MESSAGE] = cpu_to_be16(9);
+	say(test, 1, VM_F_ACK, 1, &ack, sizeof(ack));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_allowed(&g->ranks[1]) == 9));
+	bcast = post(test, g, VIRTMESH_OP_BCAST, 0, 5, 60000);
+	word = post(test, g, VIRTMESH_OP_SEND, 1, 4, 60000);
+	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	memcpy(&data, fake_payload(f), sizeof(data));
+	KUNIT_EXPECT_EQ(test, data.kind, VIRTMESH_OP_SEND);
+	/* The other way round, and the broadcast goes to both. */
+	ack.window[VM_CLASS_COLLECTIVE] = cpu_to_be16(1);
+	ack.window[VM_CLASS_MESSAGE] = 0;
+	say(test, 1, VM_F_ACK, 2, &ack, sizeof(ack));
+	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	memcpy(&data, fake_payload(f), sizeof(data));
+	KUNIT_EXPECT_EQ(test, data.kind, VIRTMESH_OP_BCAST);
+	KUNIT_EXPECT_FALSE(test, completion_done(&bcast->done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&word->done));
 	end(g);
 }
 
@@ -459,7 +495,7 @@ static void leaves_until_all_know(struct kunit *test)
 	g = formed(test);
 	l = &fake_mesh(f)->groups.leaving;
 	say_data(test, 2, COOKIE + 2, 1, VIRTMESH_OP_SEND, 0, "word", 0, 4);
-	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[2].parked)));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[2])));
 	vmesh_group_get(g);
 	end(g);
 	pop_leave(test, 2, VM_GROUP_ASK, &msg);
@@ -545,7 +581,7 @@ static void a_hostile_member(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&o->done));
 	/* They went as deep as a member's frames can. */
 	KUNIT_EXPECT_GT(test, FAKE_COUNT(f, rx_malformed), 0ULL);
-	KUNIT_EXPECT_GT(test, g->ranks[1].parked, 0);
+	KUNIT_EXPECT_GT(test, vmesh_parked(&g->ranks[1]), 0);
 	KUNIT_EXPECT_GT(test, atomic64_read(&g->ranks[1].path->duplicates), 0LL);
 	KUNIT_EXPECT_NE(test, g->ranks[1].ack_seen, 0);
 	KUNIT_EXPECT_EQ(test, g->lost, 2);
@@ -562,6 +598,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(names_another_list),
 				     KUNIT_CASE(receives),
 				     KUNIT_CASE(parks),
+				     KUNIT_CASE(windows_of_their_own),
 				     KUNIT_CASE(parks_no_more),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),

@@ -157,7 +157,7 @@ static void ack(struct kunit *test)
 		.group = cpu_to_be32(1),
 		.cookie = cpu_to_be32(2),
 		.peer_cookie = cpu_to_be32(3),
-		.window = cpu_to_be16(4),
+		.window = { cpu_to_be16(4), cpu_to_be16(6) },
 		.flags = VM_ACK_PROBE,
 		.flow = { { .cum = cpu_to_be32(5) },
 			  { .cum = cpu_to_be32(6),
@@ -173,7 +173,8 @@ static void ack(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, out.group, 1);
 	KUNIT_EXPECT_EQ(test, out.cookie, 2);
 	KUNIT_EXPECT_EQ(test, out.peer_cookie, 3);
-	KUNIT_EXPECT_EQ(test, out.window, 4);
+	KUNIT_EXPECT_EQ(test, out.window[VM_CLASS_COLLECTIVE], 4);
+	KUNIT_EXPECT_EQ(test, out.window[VM_CLASS_MESSAGE], 6);
 	KUNIT_EXPECT_EQ(test, out.flags, VM_ACK_PROBE);
 	KUNIT_EXPECT_EQ(test, out.flow[VM_FLOW_ONE].cum, 5);
 	KUNIT_EXPECT_EQ(test, out.flow[VM_FLOW_ALL].cum, 6);
