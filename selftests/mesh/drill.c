@@ -28,7 +28,7 @@
 
 #include "rig.h"
 
-#define AFTER	100 /* operations with the survivors */
+#define AFTER	40 /* operations with the survivors */
 #define FORM_NS 20000000000ULL
 #define REFUSED 4 /* exit status */
 

@@ -63,7 +63,7 @@ survivors() {
 		if [[ $out == *=ETIMEDOUT* ]] && [ "$(field elapsed_ms)" -lt "$DEADLINE" ]; then
 			fail "n$i timed out before its time"
 		fi
-		[[ $out == *'formed nodes=1,2,3'* && $out == *'done operations=100'* ]] ||
+		[[ $out == *'formed nodes=1,2,3'* && $out == *'done operations=40'* ]] ||
 			fail "n$i did not go on"
 	done
 }
@@ -82,7 +82,7 @@ all_work() {
 	local id
 	group=$((group + 1))
 	for id in 200 $((300 + group)); do
-		everywhere 4 60 ops -N 1,2,3,4 -g "$id" -c 10 -m 64K -K 2
+		everywhere 4 60 ops -N 1,2,3,4 -g "$id" -c 5 -m 64K -K 2
 	done
 }
 
