@@ -68,7 +68,7 @@ counted() {
 	for name in rx_malformed rx_forged rx_no_group; do
 		sum=0
 		for i in 1 2 3; do
-			sum=$((sum + $(counter "n$i" $name)))
+			sum=$((sum + $(counter "n$i" "$name")))
 		done
 		echo "$name $sum"
 		[ "$sum" -gt 0 ] || fail "$name is 0"
