@@ -24,45 +24,37 @@
 /* Below VMESH_RTO_MIN_NS. Long, so that the timer is not set for every answer that comes. */
 #define VMESH_CHATTY_DELAY_NS (800 * 1000ULL)
 
-u16 vmesh_window_for(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class)
+void vmesh_windows_for(struct vmesh_group *g, const struct vmesh_rank *rank, u16 window[VM_CLASSES])
 {
-	u16 share = vmesh_class_share(g->m), parked = rank->parked[class];
+	int share = vmesh_class_share(g->m);
+	unsigned int cls;
 
-	return share > parked ? share - parked : 0;
+	for (cls = 0; cls < VM_CLASSES; cls++)
+		window[cls] = max(share - rank->parked[cls], 0);
 }
 
-static void vmesh_ack_told(struct vmesh_group *g, struct vmesh_rank *rank, u64 now)
+static void vmesh_ack_told(struct vmesh_rank *rank, const u16 window[VM_CLASSES], u64 now)
 {
-	unsigned int class;
-
 	rank->unacked = 0;
 	rank->ack_now = false;
 	rank->ack_ns = VMESH_NEVER;
 	rank->told_ns = now;
-	for (class = 0; class < VM_CLASSES; class ++)
-		rank->told_window[class] = vmesh_window_for(g, rank, class);
-}
-
-/* Nothing has changed of what we last allowed it. */
-static bool vmesh_window_told(struct vmesh_group *g, struct vmesh_rank *rank)
-{
-	unsigned int class;
-
-	for (class = 0; class < VM_CLASSES; class ++)
-		if (rank->told_window[class] != vmesh_window_for(g, rank, class))
-			return false;
-	return true;
+	memcpy(rank->told_window, window, sizeof(rank->told_window));
 }
 
 void vmesh_ack_carried(struct vmesh_group *g, struct vmesh_rank *rank, u64 now)
 {
+	u16 window[VM_CLASSES];
+
 	/* Was it waiting for this, or did it get an ACK just before? */
 	if (rank->unacked || now - rank->told_ns < VMESH_ACK_DELAY_NS)
 		rank->chatty = VMESH_CHATTY;
 	/* A gap wants all the bits, and a window that has changed its number. */
+	vmesh_windows_for(g, rank, window);
 	if (!vmesh_window_gap(&rank->seen[VM_FLOW_ONE]) &&
-	    !vmesh_window_gap(&rank->seen[VM_FLOW_ALL]) && vmesh_window_told(g, rank))
-		vmesh_ack_told(g, rank, now);
+	    !vmesh_window_gap(&rank->seen[VM_FLOW_ALL]) &&
+	    !memcmp(window, rank->told_window, sizeof(window)))
+		vmesh_ack_told(rank, window, now);
 }
 
 void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
@@ -70,7 +62,8 @@ void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
 	struct vmesh_rank *rank = &g->ranks[r];
 	struct sk_buff *skb;
 	struct vm_ack *ack;
-	unsigned int class, flow, word;
+	unsigned int cls, flow, word;
+	u16 window[VM_CLASSES];
 
 	skb = vmesh_compose(g->m, rank->node, VM_F_ACK, ++rank->ack_serial, sizeof(*ack),
 			    (void **)&ack, GFP_ATOMIC);
@@ -82,8 +75,9 @@ void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
 		.peer_cookie = cpu_to_be32(rank->cookie),
 		.flags = flags,
 	};
-	for (class = 0; class < VM_CLASSES; class ++)
-		ack->window[class] = cpu_to_be16(vmesh_window_for(g, rank, class));
+	vmesh_windows_for(g, rank, window);
+	for (cls = 0; cls < VM_CLASSES; cls++)
+		ack->window[cls] = cpu_to_be16(window[cls]);
 	for (flow = 0; flow < VM_FLOWS; flow++) {
 		ack->flow[flow].cum = cpu_to_be32(rank->seen[flow].cum);
 		for (word = 0; word < VM_WINDOW_MAX / 64; word++)
@@ -94,14 +88,14 @@ void vmesh_ack_send(struct vmesh_group *g, u16 r, u8 flags)
 		return;
 	}
 	vmesh_count(&g->m->dev, acks_sent);
-	vmesh_ack_told(g, rank, vmesh_now());
+	vmesh_ack_told(rank, window, vmesh_now());
 }
 
-void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class,
-		    bool urgent, bool waits, u64 now)
+void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class cls, bool urgent,
+		    bool waits, u64 now)
 {
 	rank->unacked++;
-	if (urgent || rank->unacked >= max(rank->told_window[class] / 2, 1) ||
+	if (urgent || rank->unacked >= max(rank->told_window[cls] / 2, 1) ||
 	    (waits && !rank->chatty)) {
 		rank->ack_now = true;
 		if (list_empty(&g->poll)) {
@@ -114,10 +108,10 @@ void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_clas
 	}
 }
 
-void vmesh_ack_freed(struct vmesh_group *g, u16 r, enum vm_class class)
+void vmesh_ack_freed(struct vmesh_group *g, u16 r, enum vm_class cls)
 {
 	/* Who was told of a small window hears of the larger one. */
-	if (g->ranks[r].told_window[class] <= vmesh_class_share(g->m) / 2)
+	if (g->ranks[r].told_window[cls] <= vmesh_class_share(g->m) / 2)
 		vmesh_ack_send(g, r, 0);
 }
 

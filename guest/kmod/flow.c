@@ -170,8 +170,8 @@ bool vmesh_slot_send(struct vmesh_group *g, struct vmesh_slot *slot, u64 now)
 	return true;
 }
 
-/* May one more frame of @class go to everybody this flow goes to? */
-static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, enum vm_class class,
+/* May one more frame of @cls go to everybody this flow goes to? */
+static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, enum vm_class cls,
 			    u64 now)
 {
 	int share = vmesh_path_share(g->m);
@@ -182,7 +182,7 @@ static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, enum
 	vmesh_for_each_rank(r, flow->ranks) {
 		struct vmesh_rank *rank = &g->ranks[r];
 
-		if (rank->out[class] < rank->window[class] && atomic_read(&rank->path->out) < share)
+		if (rank->out[cls] < rank->window[cls] && atomic_read(&rank->path->out) < share)
 			continue;
 		atomic64_inc(&rank->path->credit_stalls);
 		/* With nothing out no acknowledgment will come by itself: ask. */
@@ -280,11 +280,11 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 			    u64 now)
 {
 	struct vmesh_slot *slot = vmesh_slot(flow, flow->next);
-	enum vm_class class = vmesh_class_of(part->op->kind);
+	enum vm_class cls = vmesh_class_of(part->op->kind);
 	unsigned int len;
 	u16 r;
 
-	if (!vmesh_flow_open(g, flow, class, now))
+	if (!vmesh_flow_open(g, flow, cls, now))
 		return false;
 	slot->skb = vmesh_pool_get(g);
 	if (!slot->skb) {
@@ -293,7 +293,7 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 		return false;
 	}
 	len = vmesh_cut(g, flow, part, slot);
-	slot->class = class;
+	slot->cls = cls;
 	slot->again = false;
 	if (!vmesh_slot_send(g, slot, now)) {
 		vmesh_pool_unget(g, slot);
@@ -303,7 +303,7 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 	vmesh_for_each_rank(r, flow->ranks) {
 		struct vmesh_rank *rank = &g->ranks[r];
 
-		rank->out[class]++;
+		rank->out[cls]++;
 		atomic_inc(&rank->path->out);
 		atomic64_inc(&rank->path->frames_sent);
 		atomic64_add(len, &rank->path->bytes_sent);

@@ -78,7 +78,7 @@ void vmesh_parse_heard(const struct vmesh_data *data, unsigned int i, u32 cum[VM
 
 int vmesh_parse_ack(const u8 *payload, unsigned int len, struct vmesh_ack *out)
 {
-	unsigned int class, flow, word;
+	unsigned int cls, flow, word;
 	struct vm_ack a;
 
 	if (len < sizeof(a))
@@ -87,8 +87,8 @@ int vmesh_parse_ack(const u8 *payload, unsigned int len, struct vmesh_ack *out)
 	out->group = be32_to_cpu(a.group);
 	out->cookie = be32_to_cpu(a.cookie);
 	out->peer_cookie = be32_to_cpu(a.peer_cookie);
-	for (class = 0; class < VM_CLASSES; class ++)
-		out->window[class] = be16_to_cpu(a.window[class]);
+	for (cls = 0; cls < VM_CLASSES; cls++)
+		out->window[cls] = be16_to_cpu(a.window[cls]);
 	out->flags = a.flags;
 	for (flow = 0; flow < VM_FLOWS; flow++) {
 		out->flow[flow].cum = be32_to_cpu(a.flow[flow].cum);

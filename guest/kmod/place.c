@@ -213,7 +213,7 @@ void vmesh_place_parked(struct vmesh_group *g)
 	struct vmesh_op *op;
 	bool again;
 	u64 freed[VM_CLASSES] = {};
-	unsigned int class;
+	unsigned int cls;
 	u16 r;
 
 	do {
@@ -239,9 +239,9 @@ void vmesh_place_parked(struct vmesh_group *g)
 				vmesh_op_advance(g, op);
 		}
 	} while (again);
-	for (class = 0; class < VM_CLASSES; class ++)
-		vmesh_for_each_rank(r, freed[class])
-			vmesh_ack_freed(g, r, class);
+	for (cls = 0; cls < VM_CLASSES; cls++)
+		vmesh_for_each_rank(r, freed[cls])
+			vmesh_ack_freed(g, r, cls);
 }
 
 /*
@@ -253,14 +253,14 @@ bool vmesh_place_data(struct vmesh_group *g, u16 r, u32 seq, const struct vmesh_
 {
 	struct vmesh_rank *rank = &g->ranks[r];
 	struct vmesh_window *seen = &rank->seen[data->flow];
-	enum vm_class class = vmesh_class_of(data->kind);
+	enum vm_class cls = vmesh_class_of(data->kind);
 	u32 turn = rank->message_next;
 	struct vmesh_op *op = NULL;
 	bool taken = false;
 
 	if (!vmesh_window_wants(seen, seq)) {
 		atomic64_inc(&rank->path->duplicates);
-		vmesh_ack_data(g, rank, class, true, false, now);
+		vmesh_ack_data(g, rank, cls, true, false, now);
 		return false;
 	}
 	switch (vmesh_place(g, r, data, &op)) {
@@ -283,7 +283,7 @@ bool vmesh_place_data(struct vmesh_group *g, u16 r, u32 seq, const struct vmesh_
 	vmesh_window_add(seen, seq);
 	atomic64_inc(&rank->path->frames_received);
 	atomic64_add(data->len, &rank->path->bytes_received);
-	vmesh_ack_data(g, rank, class, vmesh_window_gap(seen), data->flags & VM_DATA_ACK_NOW, now);
+	vmesh_ack_data(g, rank, cls, vmesh_window_gap(seen), data->flags & VM_DATA_ACK_NOW, now);
 	if (op)
 		vmesh_op_advance(g, op);
 	/* It brought another message to its turn, which may be here already. */

@@ -44,7 +44,7 @@ static void vmesh_settle(struct vmesh_group *g, struct vmesh_slot *slot, u16 r)
 	struct vmesh_rank *rank = &g->ranks[r];
 
 	slot->owed &= ~BIT_ULL(r);
-	rank->out[slot->class]--;
+	rank->out[slot->cls]--;
 	atomic_dec(&rank->path->out);
 }
 

@@ -40,7 +40,7 @@ struct vmesh_slot {
 	u64 owed; /* ranks that have not acknowledged it */
 	u64 sent_ns; /* last time */
 	unsigned int len; /* of the frame, from its Ethernet header on */
-	u8 class; /* enum vm_class */
+	u8 cls; /* enum vm_class */
 	bool again; /* it was sent more than once: says nothing of the round trip */
 };
 
@@ -278,13 +278,14 @@ void vmesh_probed(struct vmesh_group *g, u16 rank, u64 now);
 u64 vmesh_repair_tick(struct vmesh_group *g, u64 now);
 
 /* ack.c */
-/* Frames of @class we allow it. */
-u16 vmesh_window_for(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class);
+/* Frames of each class that we allow it. */
+void vmesh_windows_for(struct vmesh_group *g, const struct vmesh_rank *rank,
+		       u16 window[VM_CLASSES]);
 /* A frame of data came. @urgent: tell its sender at once; @waits: it waits for that. */
-void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class class,
-		    bool urgent, bool waits, u64 now);
-/* Frames of @class that were parked are no more. */
-void vmesh_ack_freed(struct vmesh_group *g, u16 rank, enum vm_class class);
+void vmesh_ack_data(struct vmesh_group *g, struct vmesh_rank *rank, enum vm_class cls, bool urgent,
+		    bool waits, u64 now);
+/* Frames of @cls that were parked are no more. */
+void vmesh_ack_freed(struct vmesh_group *g, u16 rank, enum vm_class cls);
 /* A frame of data went to it, and carried how far we are. */
 void vmesh_ack_carried(struct vmesh_group *g, struct vmesh_rank *rank, u64 now);
 void vmesh_ack_send(struct vmesh_group *g, u16 rank, u8 flags);

@@ -295,17 +295,18 @@ static void receives(struct kunit *test)
 /* What comes before it is wanted waits, takes room, and is there when it is. */
 static void parks(struct kunit *test)
 {
+	u16 window[VM_CLASSES], share;
 	struct vmesh_group *g;
 	struct one_op *o;
 
 	g = formed(test);
+	share = vmesh_class_share(g->m);
 	say_data(test, 1, COOKIE + 1, 1, VIRTMESH_OP_BCAST, 1, "early", 0, 2);
 	say_data(test, 1, COOKIE + 1, 2, VIRTMESH_OP_BCAST, 1, "early", 2, 3);
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1]) == 2));
-	KUNIT_EXPECT_EQ(test, vmesh_window_for(g, &g->ranks[1], VM_CLASS_COLLECTIVE),
-			vmesh_class_share(fake_mesh(test->priv)) - 2);
-	KUNIT_EXPECT_EQ(test, vmesh_window_for(g, &g->ranks[1], VM_CLASS_MESSAGE),
-			vmesh_class_share(fake_mesh(test->priv)));
+	vmesh_windows_for(g, &g->ranks[1], window);
+	KUNIT_EXPECT_EQ(test, window[VM_CLASS_COLLECTIVE], share - 2);
+	KUNIT_EXPECT_EQ(test, window[VM_CLASS_MESSAGE], share);
 	o = post(test, g, VIRTMESH_OP_BCAST, 1, 5, 60000);
 	op_ends(test, o, 0, 0);
 	KUNIT_EXPECT_STREQ(test, o->into, "early");
