@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,9 @@ struct attacker {
 	struct arena *arena;
 	int (*round)(struct attacker *a); /* one of many, short; != 0: it cannot go on */
 	unsigned int seed;
-	pthread_mutex_t go; /* held while there is quiet */
+	/* Not a lock between the two: who lets go of one takes it again before the other wakes. */
+	sem_t begin, paused;
+	bool go;
 	bool stop;
 	int failed;
 	unsigned long rounds;
@@ -46,17 +49,30 @@ static void *attack(void *arg)
 	struct attacker *a = arg;
 
 	on_cpu(0, 1);
-	while (!__atomic_load_n(&a->stop, __ATOMIC_RELAXED) && !a->failed) {
-		pthread_mutex_lock(&a->go);
-		if (!__atomic_load_n(&a->stop, __ATOMIC_RELAXED)) {
+	for (;;) {
+		sem_wait(&a->begin);
+		if (a->stop)
+			break;
+		while (__atomic_load_n(&a->go, __ATOMIC_RELAXED) && !a->failed) {
 			a->failed = a->round(a);
 			a->rounds++;
 		}
-		pthread_mutex_unlock(&a->go);
-		/* A mutex is no queue: let the other have it. */
-		sched_yield();
+		sem_post(&a->paused);
 	}
 	return NULL;
+}
+
+static void attack_begins(struct attacker *a)
+{
+	__atomic_store_n(&a->go, true, __ATOMIC_RELAXED);
+	sem_post(&a->begin);
+}
+
+/* The round that runs comes to its end first. */
+static void attack_pauses(struct attacker *a)
+{
+	__atomic_store_n(&a->go, false, __ATOMIC_RELAXED);
+	sem_wait(&a->paused);
 }
 
 /*
@@ -110,18 +126,18 @@ static int keep_rate(struct arena *arena, int (*round)(struct attacker *a))
 	on_cpu(arena->plug[1].pid, 0);
 	on_cpu(arena->plug[2].pid, 0);
 	on_cpu(0, 0);
-	pthread_mutex_init(&a.go, NULL);
-	pthread_mutex_lock(&a.go);
+	sem_init(&a.begin, 0, 0);
+	sem_init(&a.paused, 0, 0);
 	need(!pthread_create(&thread, NULL, attack, &a));
 	window(arena, false); /* everything warm */
 	for (unsigned int i = 0; i < WINDOWS; i++) {
 		quiet += window(arena, false);
-		pthread_mutex_unlock(&a.go);
+		attack_begins(&a);
 		attacked += window(arena, round == r_deaf);
-		pthread_mutex_lock(&a.go);
+		attack_pauses(&a);
 	}
-	__atomic_store_n(&a.stop, true, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&a.go);
+	a.stop = true;
+	sem_post(&a.begin);
 	pthread_join(thread, NULL);
 	for (unsigned int i = 0; i < NODES; i++)
 		sched_setaffinity(arena->plug[i].pid, sizeof(before), &before);
