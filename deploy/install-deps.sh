@@ -5,6 +5,7 @@
 #
 #	install-deps.sh			install what is missing
 #	install-deps.sh --if-missing	the same; silent when nothing is
+#	install-deps.sh --bench		also what make bench compares with
 #
 # Idempotent. Needs root only when a package is missing. Ends with an error
 # that names the one package that could not be had. Below O= (default: build) it
@@ -15,12 +16,13 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 O=${O:-build}
-quiet=0
+quiet=0 bench=0
 case ${1-} in
 --if-missing) quiet=1 ;;
+--bench) bench=1 ;;
 '') ;;
 *)
-	echo "usage: install-deps.sh [--if-missing]" >&2
+	echo "usage: install-deps.sh [--if-missing | --bench]" >&2
 	exit 2
 	;;
 esac
@@ -79,6 +81,14 @@ table() {
 		xdp-tools            xdp-tools
 		xz-utils             xz
 		zstd                 zstd
+	ROWS
+	[ $bench = 1 ] || return 0
+	cat <<-'ROWS'
+		dpdk-dev             dpdk
+		iperf3               iperf3
+		iputils-ping         iputils
+		libopenmpi-dev       openmpi-devel
+		openmpi-bin          openmpi
 	ROWS
 }
 

@@ -294,6 +294,10 @@ ping_rtt() {
 }
 measure_tcp() {
 	local i
+	command -v iperf3 >/dev/null || {
+		echo "missing tcp iperf3 is not installed (deploy/install-deps.sh --bench)"
+		return 0
+	}
 	pair xdp virtio_net --queues 1
 	pair bridge virtio_net --queues 1
 	pair_first xdp virtio_net
@@ -314,7 +318,7 @@ measure_tcp() {
 measure_testpmd() {
 	local i node name pid
 	command -v dpdk-testpmd >/dev/null || {
-		echo "missing testpmd dpdk-testpmd is not installed (package dpdk-dev)"
+		echo "missing testpmd dpdk-testpmd is not installed (deploy/install-deps.sh --bench)"
 		return 0
 	}
 	dpdk-testpmd -l 0,1 --no-pci --no-huge -m 256 --no-telemetry --file-prefix "bench$$" \
@@ -366,7 +370,9 @@ measure_testpmd() {
 
 vm_kernel >"$tmp/kernel" || die "no User-Mode Linux kernel"
 read -r release _ <"$tmp/kernel"
-vm_init "$tmp/vm" "$O/guest/kmod/$release/virtmesh_bench.ko" "$(command -v iperf3):bin/iperf3" ||
+words=("$O/guest/kmod/$release/virtmesh_bench.ko")
+! iperf3=$(command -v iperf3) || words+=("$iperf3:bin/iperf3")
+vm_init "$tmp/vm" "${words[@]}" ||
 	die "cannot prepare the guests"
 cleanup vm_stop_all
 

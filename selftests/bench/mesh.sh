@@ -157,7 +157,7 @@ mpi() {
 measure_mpi() {
 	local i
 	if [ ! -x "$O/selftests/bench/mpi" ]; then
-		echo "missing mpi mpicc is not installed (packages openmpi-bin libopenmpi-dev)"
+		echo "missing mpi mpicc is not installed (deploy/install-deps.sh --bench)"
 		return 0
 	fi
 	mpi_up
