@@ -180,11 +180,29 @@ void vm_loop_submit(struct vm_loop *loop)
 	io_uring_submit(&loop->ring);
 }
 
+/* What the kernel wants to be called for. */
+static unsigned int wanted(const struct vm_loop *loop)
+{
+	return IO_URING_READ_ONCE(*loop->ring.sq.kflags) &
+	       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
 bool vm_loop_pending(const struct vm_loop *loop)
 {
+	unsigned int flags = wanted(loop);
+
 	return io_uring_cq_ready(&loop->ring) ||
-	       IO_URING_READ_ONCE(*loop->ring.sq.kflags) &
-		       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+	       (loop->false_alarm ? flags & ~IORING_SQ_TASKRUN : flags);
+}
+
+/*
+ * Who adds work for us may set IORING_SQ_TASKRUN when we have done the work already.
+ * It stays set then until there is other work, and a call does not clear it: one that
+ * brought nothing is not repeated for its sake. To sleep is safe, and does what there is.
+ */
+static void note_alarm(struct vm_loop *loop, unsigned int before, unsigned int completed)
+{
+	loop->false_alarm = !completed && before & wanted(loop) & IORING_SQ_TASKRUN;
 }
 
 void vm_loop_cancel(struct vm_loop *loop, __u64 data)
@@ -352,8 +370,8 @@ static void complete(struct vm_loop *loop, const struct io_uring_cqe *cqe)
 
 int vm_loop_turn(struct vm_loop *loop, bool wait)
 {
+	unsigned int head, n = 0, before = wanted(loop);
 	struct io_uring_cqe *cqe;
-	unsigned int head, n = 0;
 	int ret;
 
 	loop->stats.enters += wait || io_uring_sq_ready(&loop->ring) || vm_loop_pending(loop);
@@ -367,6 +385,7 @@ int vm_loop_turn(struct vm_loop *loop, bool wait)
 		complete(loop, cqe);
 		n++;
 	}
+	note_alarm(loop, before, n);
 	/* First what they said is written down, then they are forgotten. */
 	if (loop->engine)
 		loop->engine->flush(loop->engine_ctx);

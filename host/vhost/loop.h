@@ -92,6 +92,7 @@ struct vm_loop {
 	bool stop; /* vm_loop_run() returns @status after this round */
 	int status;
 	bool fixed_files;
+	bool false_alarm; /* IORING_SQ_TASKRUN is set, and nothing stands behind it */
 	const char *setup; /* what the kernel gave us, for the log */
 
 	const struct vm_engine *engine; /* may be NULL */

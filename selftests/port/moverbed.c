@@ -170,9 +170,13 @@ static void device_broken(void *arg, unsigned int i, const char *why)
 	vm_mover_stop(device_mover, i);
 }
 
+/* SIGUSR1: what the kernel may do as well, and leave so. */
 static void device_signal(void *arg, int signo)
 {
-	vm_loop_stop(&device_loop, 0);
+	if (signo == SIGUSR1)
+		*device_loop.ring.sq.kflags |= IORING_SQ_TASKRUN;
+	else
+		vm_loop_stop(&device_loop, 0);
 }
 
 static int device(struct bed *bed)

@@ -82,7 +82,10 @@ struct bed {
 /* Enter a network namespace; make the tap, memory and rings. 0 or -errno. */
 int moverbed_make(struct bed *bed, const struct bed_options *opt);
 void moverbed_free(struct bed *bed);
-/* Start the process. After a kill it takes up what the last one left. */
+/*
+ * Start the process. After a kill it takes up what the last one left. SIGUSR1 has it
+ * find its ring as a kernel may leave it: there is work, the flags say, and there is none.
+ */
 int moverbed_start(struct bed *bed);
 /* End it: SIGTERM, rings stopped in good order; or SIGKILL. Its wait status. */
 int moverbed_end(struct bed *bed, int sig);
