@@ -32,6 +32,7 @@ struct perf {
 	struct vmesh_buf *in;
 	struct vmesh_buf *results;
 	uint64_t *ns; /* one for each iteration */
+	uint64_t clock_ns; /* perf_clock_ns(), which is no part of any of them */
 	bool corrupt; /* a payload was not what it had to be */
 };
 
@@ -53,6 +54,12 @@ struct perf_bench {
 
 /* NULL: there is none of that name. */
 const struct perf_bench *perf_bench(const char *name);
+
+/*
+ * What lies between two readings of the clock with nothing between them, ns: next to
+ * nothing where it is read without a system call, as much as a message elsewhere.
+ */
+uint64_t perf_clock_ns(void);
 
 /* What latencies of @n iterations make; sorts @ns. */
 void perf_latency(uint64_t *ns, unsigned int n, struct perf_latency *latency);
