@@ -38,20 +38,33 @@ static inline void product_start(float *x, uint32_t n, uint32_t batch)
 		x[i] = product_weight(i, ~0u);
 }
 
+#define PRODUCT_VECTORS 8
+
+/* An element of some vectors, whose sums stay in registers where `vectors` is a constant. */
+static inline void product_row(float *y, const float *w, const float *x, uint32_t n, uint32_t batch,
+			       uint32_t vectors)
+{
+	float sum[PRODUCT_VECTORS] = { 0 };
+	uint32_t j, k;
+
+	for (k = 0; k < n; k++, x += batch)
+		for (j = 0; j < vectors; j++)
+			sum[j] += w[k] * x[j];
+	for (j = 0; j < vectors; j++)
+		y[j] = sum[j] / (1 + (sum[j] < 0 ? -sum[j] : sum[j]));
+}
+
 /* Rows of the next x: y = f(w x), f keeps everything within -1 and 1. */
 static inline void product_step(float *y, const float *w, const float *x, uint32_t rows, uint32_t n,
 				uint32_t batch)
 {
-	uint32_t i, j, k;
+	uint32_t i, j;
 
 	for (i = 0; i < rows; i++, y += batch, w += n) {
-		for (j = 0; j < batch; j++)
-			y[j] = 0;
-		for (k = 0; k < n; k++)
-			for (j = 0; j < batch; j++)
-				y[j] += w[k] * x[(size_t)k * batch + j];
-		for (j = 0; j < batch; j++)
-			y[j] /= 1 + (y[j] < 0 ? -y[j] : y[j]);
+		for (j = 0; j + PRODUCT_VECTORS <= batch; j += PRODUCT_VECTORS)
+			product_row(y + j, w, x + j, n, batch, PRODUCT_VECTORS);
+		if (j < batch)
+			product_row(y + j, w, x + j, n, batch, batch - j);
 	}
 }
 

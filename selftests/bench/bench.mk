@@ -37,8 +37,8 @@ BENCH_GUEST	:= $(addprefix $(O)/selftests/bench/,matrix_tcp tcp_rounds)
 C_FILES		+= selftests/bench/matrix_tcp.c selftests/bench/mpi.c selftests/bench/tcp_rounds.c
 SH_FILES	+= selftests/bench/mesh.sh
 
-# -O3 as guest/examples/matrix.c.
-$(BENCH_GUEST:=.o): X_CFLAGS = -O3 -I$(srctree)/guest/examples
+# As guest/examples/matrix.c.
+$(BENCH_GUEST:=.o): X_CFLAGS = -O2 -I$(srctree)/guest/examples
 $(BENCH_GUEST): %: %.o
 	$(call quiet,LD,$@)
 	$(Q)$(CC) -static -no-pie -o $@ $^
