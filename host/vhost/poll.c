@@ -11,9 +11,11 @@
  * The CPU is offered to others now and then: to a guest that shares it with its port
  * as soon as that got a frame, and between looks. Not between any two: a guest that
  * spins, too, would be switched to for nothing most times, and switching costs more
- * than looking. But others get it as well, and keep it for a time slice, while
- * who sleeps is scheduled soon after it is woken. So when somebody has kept the CPU
- * for long, there is no spinning for a while.
+ * than looking. But soon: where a guest's kernel and its programs are processes, each
+ * system call hands the CPU over twice, and we are in the queue between them. Others
+ * get it as well, and keep it for a time slice, while who sleeps is scheduled soon
+ * after it is woken. So when somebody has kept the CPU for long, there is no spinning
+ * for a while.
  */
 #include <sched.h>
 #include <time.h>
@@ -22,7 +24,7 @@
 #include "poll.h"
 
 #define WINDOW_MIN 4000 /* ns: less than a wake-up costs is not worth its clock reads */
-#define LOOKS	   200 /* between offers of the CPU: about as long as the guest's turn takes */
+#define LOOKS	   10 /* between offers of the CPU: half of what an offer costs that somebody takes */
 #define KEPT	   200000 /* ns: longer than a guest needs to answer */
 #define PENALTY	   20000000 /* ns without spinning then */
 
