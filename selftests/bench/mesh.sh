@@ -69,6 +69,20 @@ processes() {
 		"$@" "$pid" || return
 	done
 }
+# The first N nodes' processes one after the other, as they are woken: a time slice is
+# longer than what is measured. Not where ranks spin for longer than a port may.
+at_once() {
+	local n
+	for ((n = 1; n <= $1; n++)); do
+		processes "$n" chrt -f -p 1 || die "no chrt"
+	done
+}
+in_turns() {
+	local n
+	for ((n = 1; n <= $1; n++)); do
+		processes "$n" chrt -o -p 0 || die "no chrt"
+	done
+}
 all_up() { [ "$(vm_exec "$1" 'mesh peers' | grep -c ' UP ')" = $NODES ]; }
 
 group=1000
@@ -105,8 +119,7 @@ value() { sed -n "s/.*\<$1=\([0-9]*\).*/\1/p" <<<"$2"; }
 measure_rtt() {
 	local i got
 	vm_exec g2 'tcp_rounds serve 7000 >/tmp/serve 2>&1 &' || die "no server"
-	# Nobody spins here for longer than a port may.
-	processes 1 chrt -f -p 1 && processes 2 chrt -f -p 1 || die "no chrt"
+	at_once 2
 	for ((i = 0; i < ROUNDS; i++)); do
 		perf 2 send -s 64 -i 2000
 		# It tells half of a round trip.
@@ -119,7 +132,7 @@ measure_rtt() {
 		echo "rtt.tcp.p99 $(value p99 "$got")"
 		bare
 	done
-	processes 1 chrt -o -p 0 && processes 2 chrt -o -p 0
+	in_turns 2
 }
 
 # The same devices, for a while with the load generator's driver. Others keep theirs.
@@ -243,6 +256,7 @@ steps() {
 }
 measure_matrix() {
 	local i STEPS=500 N=${N:-480} BATCH=${BATCH:-8} c
+	at_once $NODES
 	for ((i = 0; i < ROUNDS; i++)); do
 		# Bit for bit the same, looked at once each.
 		[ $i = 0 ] && c=-c || c=
@@ -251,6 +265,7 @@ measure_matrix() {
 		matrix_tcp $c
 		steps matrix.tcp
 	done
+	in_turns $NODES
 }
 
 vm_kernel >"$tmp/kernel" || die "no User-Mode Linux kernel"
