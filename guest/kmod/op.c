@@ -162,9 +162,7 @@ int vmesh_group_ready(const struct vmesh_group *g)
 		return READ_ONCE(g->m->gone) ? -ENODEV : -ECANCELED;
 	if (READ_ONCE(g->state) == VIRTMESH_GROUP_FENCED || READ_ONCE(g->fencing))
 		return -ESTALE;
-	if (READ_ONCE(g->state) != VIRTMESH_GROUP_FORMED)
-		return -ENOTCONN;
-	return vmesh_others(g) && !(vmesh_others(g) & ~g->lost) ? -ESTALE : 0; /* alone now */
+	return READ_ONCE(g->state) == VIRTMESH_GROUP_FORMED ? 0 : -ENOTCONN;
 }
 
 int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)

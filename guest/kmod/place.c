@@ -305,6 +305,14 @@ static struct vmesh_parked *vmesh_control_first(struct vmesh_group *g)
 	return NULL;
 }
 
+/* Why none will come any more; 0: one may. */
+static int vmesh_control_over(const struct vmesh_group *g)
+{
+	u64 others = vmesh_others(g);
+
+	return vmesh_group_ready(g) ?: others && !(others & ~g->lost) ? -ESTALE : 0;
+}
+
 int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *rank)
 {
 	struct vmesh_parked *p;
@@ -313,7 +321,7 @@ int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *
 	spin_lock_bh(&g->lock);
 	p = vmesh_control_first(g);
 	if (!p) {
-		ret = vmesh_group_ready(g) ?: -EAGAIN;
+		ret = vmesh_control_over(g) ?: -EAGAIN;
 	} else if (p->data.len > room) {
 		ret = -EMSGSIZE;
 	} else {
@@ -336,7 +344,7 @@ static bool vmesh_control_ready(struct vmesh_group *g)
 	bool ready;
 
 	spin_lock_bh(&g->lock);
-	ready = vmesh_control_first(g) || vmesh_group_ready(g);
+	ready = vmesh_control_first(g) || vmesh_control_over(g);
 	spin_unlock_bh(&g->lock);
 	return ready;
 }

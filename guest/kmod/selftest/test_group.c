@@ -453,6 +453,25 @@ static void notices_a_leave(struct kunit *test)
 	end(g);
 }
 
+/* Also when all have left: what they sent before is here, and nothing else is needed. */
+static void takes_what_came_before_a_leave(struct kunit *test)
+{
+	struct vmesh_group *g;
+	struct one_op *o;
+
+	g = formed(test);
+	say_data(test, 1, COOKIE + 1, 1, VIRTMESH_OP_BCAST, 1, "early", 0, 5);
+	say_group(test, 1, VM_GROUP_LEAVE, COOKIE + 1, 0, 0);
+	say_group(test, 2, VM_GROUP_LEAVE, COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 6));
+	o = post(test, g, VIRTMESH_OP_BCAST, 1, 5, 60000);
+	op_ends(test, o, 0, 0);
+	KUNIT_EXPECT_STREQ(test, o->into, "early");
+	o = post(test, g, VIRTMESH_OP_BCAST, 1, 5, 60000);
+	op_ends(test, o, -ECONNRESET, 6);
+	end(g);
+}
+
 static void pop_leave(struct kunit *test, u16 node, u16 flags, struct vm_group_msg *msg)
 {
 	struct fake *f = test->priv;
@@ -605,6 +624,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),
 				     KUNIT_CASE(notices_a_leave),
+				     KUNIT_CASE(takes_what_came_before_a_leave),
 				     KUNIT_CASE(answers_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),
 				     KUNIT_CASE(a_hostile_member),
