@@ -472,6 +472,42 @@ static void takes_what_came_before_a_leave(struct kunit *test)
 	end(g);
 }
 
+struct word_wait {
+	struct vmesh_group *g;
+	struct completion done;
+	long left;
+};
+
+static int waits_for_a_word(void *arg)
+{
+	struct word_wait *w = arg;
+
+	w->left = vmesh_control_wait(w->g, 20 * HZ);
+	complete(&w->done);
+	return 0;
+}
+
+/* Who waits for a control message when the last one leaves need not wait on. */
+static void wakes_when_all_have_left(struct kunit *test)
+{
+	struct word_wait w;
+	struct vmesh_group *g;
+	unsigned char word[8];
+	u16 rank;
+
+	g = formed(test);
+	w.g = g;
+	init_completion(&w.done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waits_for_a_word, &w, "virtmesh-word")));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(!list_empty(&g->wait.head)));
+	say_group(test, 1, VM_GROUP_LEAVE, COOKIE + 1, 0, 0);
+	say_group(test, 2, VM_GROUP_LEAVE, COOKIE + 2, 0, 0);
+	wait_for_completion(&w.done);
+	KUNIT_EXPECT_GT(test, w.left, 1L); /* jiffies before it would have given up */
+	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), -ESTALE);
+	end(g);
+}
+
 static void pop_leave(struct kunit *test, u16 node, u16 flags, struct vm_group_msg *msg)
 {
 	struct fake *f = test->priv;
@@ -625,6 +661,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(heeds_a_fence),
 				     KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(takes_what_came_before_a_leave),
+				     KUNIT_CASE(wakes_when_all_have_left),
 				     KUNIT_CASE(answers_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),
 				     KUNIT_CASE(a_hostile_member),
