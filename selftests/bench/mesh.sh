@@ -195,7 +195,7 @@ used() {
 		$(pgrep -P "$kernel" | sed 's,.*,/proc/&/schedstat,') 2>/dev/null |
 		awk '{ n += $1 } END { printf "%.0f\n", n }'
 }
-# What a broadcast costs its root. What is not of the operations is in both readings of
+# What a broadcast costs its root: N FEW MANY SIZE KEY. What is not of the operations is in both readings of
 # a difference, and goes.
 group_cost() {
 	local few=$2 many=$3 a b c
@@ -204,14 +204,14 @@ group_cost() {
 	b=$(used g1)
 	perf "$1" bcast -s "$4" -i "$many"
 	c=$(used g1)
-	echo $(((c - b - (b - a)) / (many - few)))
+	echo "$5 $(((c - b - (b - a)) / (many - few)))"
 }
 measure_group() {
 	local i size
 	for ((i = 0; i < ROUNDS; i++)); do
 		for size in 64 16K; do
-			echo "group.one.$size $(group_cost 2 100 1500 $size)"
-			echo "group.three.$size $(group_cost 4 100 1500 $size)"
+			group_cost 2 100 1500 $size "group.one.$size"
+			group_cost 4 100 1500 $size "group.three.$size"
 		done
 	done
 }
