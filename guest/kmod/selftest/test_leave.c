@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Leaving a group: others, and we. What the rules are for is in selftests/model/leave.pml. */
+#include <linux/kthread.h>
+
+#include "fake_group.h"
+
+/* A member that leaves ends what needs it, at once, and nothing else. */
+static void notices_a_leave(struct kunit *test)
+{
+	struct fake_op *needs, *other;
+	struct vmesh_group *g;
+
+	g = fake_formed(test);
+	other = fake_post(test, g, VIRTMESH_OP_RECV, 2, 64, 60000);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 2));
+	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VIRTMESH_OP_SEND, 0, "still here", 0, 10);
+	fake_op_ends(test, other, 10, 0);
+	needs = fake_post(test, g, VIRTMESH_OP_RECV, 1, 64, 60000);
+	fake_op_ends(test, needs, -ECONNRESET, 2);
+	fake_group_end(g);
+}
+
+/* Also when all have left: what they sent before is here, and nothing else is needed. */
+static void takes_what_came_before_a_leave(struct kunit *test)
+{
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VIRTMESH_OP_BCAST, 1, "early", 0, 5);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 6));
+	o = fake_post(test, g, VIRTMESH_OP_BCAST, 1, 5, 60000);
+	fake_op_ends(test, o, 0, 0);
+	KUNIT_EXPECT_STREQ(test, o->into, "early");
+	o = fake_post(test, g, VIRTMESH_OP_BCAST, 1, 5, 60000);
+	fake_op_ends(test, o, -ECONNRESET, 6);
+	fake_group_end(g);
+}
+
+struct word_wait {
+	struct vmesh_group *g;
+	struct completion done;
+	long left;
+};
+
+static int waits_for_a_word(void *arg)
+{
+	struct word_wait *w = arg;
+
+	w->left = vmesh_control_wait(w->g, 20 * HZ);
+	complete(&w->done);
+	return 0;
+}
+
+/* Who waits for a control message when the last one leaves need not wait on. */
+static void wakes_when_all_have_left(struct kunit *test)
+{
+	struct word_wait w;
+	struct vmesh_group *g;
+	unsigned char word[8];
+	u16 rank;
+
+	g = fake_formed(test);
+	w.g = g;
+	init_completion(&w.done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waits_for_a_word, &w, "virtmesh-word")));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(!list_empty(&g->wait.head)));
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	wait_for_completion(&w.done);
+	KUNIT_EXPECT_GT(test, w.left, 1L); /* jiffies before it would have given up */
+	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), -ESTALE);
+	fake_group_end(g);
+}
+
+static void pop_leave(struct kunit *test, u16 node, u16 flags, struct vm_group_msg *msg)
+{
+	struct fake *f = test->priv;
+
+	do {
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_GROUP));
+		memcpy(msg, fake_payload(f), sizeof(*msg));
+	} while (msg->verb != VM_GROUP_LEAVE || msg->flags != cpu_to_be16(flags) ||
+		 f->frame[ETH_ALEN - 1] != node);
+}
+
+/* Whoever asks is answered, with a group and without; an answer is not. */
+static void answers_a_leave(struct kunit *test)
+{
+	struct vm_group_msg msg;
+	struct vmesh_group *g;
+
+	g = fake_formed(test);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, VM_GROUP_ASK);
+	pop_leave(test, 2, VM_GROUP_ANSWER, &msg);
+	KUNIT_EXPECT_EQ(test, be32_to_cpu(msg.group), FAKE_GROUP);
+	KUNIT_EXPECT_EQ(test, msg.cookie, fake_ours.cookie);
+	KUNIT_EXPECT_EQ(test, be32_to_cpu(msg.peer_cookie), FAKE_COOKIE + 1);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 2));
+	fake_group_end(g);
+	fake_drain(test->priv);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, VM_GROUP_ANSWER);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 7, 0, VM_GROUP_ASK);
+	pop_leave(test, 2, VM_GROUP_ANSWER, &msg);
+	KUNIT_EXPECT_EQ(test, be32_to_cpu(msg.peer_cookie), FAKE_COOKIE + 7);
+}
+
+/* Our own is said until each has answered, to who has not alone; then it is forgotten. */
+static void leaves_until_all_know(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_leaving *l;
+	struct vm_group_msg msg;
+	struct vmesh_group *g;
+
+	g = fake_formed(test);
+	l = &fake_mesh(f)->groups.leaving;
+	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VIRTMESH_OP_SEND, 0, "word", 0, 4);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[2])));
+	vmesh_group_get(g);
+	fake_group_end(g);
+	pop_leave(test, 2, VM_GROUP_ASK, &msg);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, VM_GROUP_ANSWER);
+	/* The cookies of another forming are no answer. */
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 3, 0, VM_GROUP_ANSWER);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->unanswered) == 4));
+	fake_drain(f);
+	pop_leave(test, 3, VM_GROUP_ASK, &msg);
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(msg.layout), 1ULL << 32);
+	pop_leave(test, 3, VM_GROUP_ASK, &msg);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, VM_GROUP_ANSWER);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(!READ_ONCE(l->count)));
+	/* Its id was free all the time. */
+	vmesh_group_put(g);
+	fake_group_end(fake_group(test));
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(notices_a_leave),	      KUNIT_CASE(takes_what_came_before_a_leave),
+	KUNIT_CASE(wakes_when_all_have_left), KUNIT_CASE(answers_a_leave),
+	KUNIT_CASE(leaves_until_all_know),    {}
+};
+
+static struct kunit_suite suite = {
+	.name = "virtmesh-leave",
+	.init = fake_init,
+	.exit = fake_exit,
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
