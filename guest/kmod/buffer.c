@@ -7,6 +7,11 @@
  * address: vmalloc() memory, which programs may map too, or pinned pages of a
  * program, mapped once more.
  *
+ * Of the driver's memory the kernel has huge mappings, programs have small ones: what
+ * a driver can insert as huge (vmf_insert_pfn_pmd()) is special, and nobody pins pages
+ * of it, so no O_DIRECT and no io_uring could read into a buffer. Who wants huge pages
+ * of his own registers them.
+ *
  * Either kind is memory that nobody can page out. It counts against its maker's
  * RLIMIT_MEMLOCK, in the sum that the kernel keeps for each user and which io_uring
  * and AF_XDP add to: not in mm->locked_vm, whose lock is held where a mapping ends,
