@@ -40,9 +40,9 @@ static inline void product_start(float *x, uint32_t n, uint32_t batch)
 
 #define PRODUCT_VECTORS 8
 
-/* An element of some vectors, whose sums stay in registers where `vectors` is a constant. */
-static inline void product_row(float *y, const float *w, const float *x, uint32_t n, uint32_t batch,
-			       uint32_t vectors)
+/* An element of some vectors, whose sums stay in registers: `vectors` is a constant then. */
+static inline __attribute__((always_inline)) void
+product_row(float *y, const float *w, const float *x, uint32_t n, uint32_t batch, uint32_t vectors)
 {
 	float sum[PRODUCT_VECTORS] = { 0 };
 	uint32_t j, k;
