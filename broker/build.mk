@@ -12,7 +12,7 @@ C_FILES		+= $(BROKER_C)
 $(BROKER_OBJS): X_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(BROKER_LIBS))
 
 $(O)/broker/virtmeshd: X_LIBS = $(shell $(PKG_CONFIG) --libs $(BROKER_LIBS))
-$(O)/broker/virtmeshd: $(BROKER_OBJS) $(HOST_SHARED_OBJS)
+$(O)/broker/virtmeshd: $(BROKER_OBJS) $(DAEMON_OBJS) $(HOST_SHARED_OBJS)
 	$(link)
 
 .PHONY: install-broker uninstall-broker

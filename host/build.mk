@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The virtmesh command. The broker links these of its objects too:
 HOST_SHARED_OBJS := $(addprefix $(O)/host/,link.o log.o maps.o names.o tap.o)
+# What the two daemons share, and no command has.
+DAEMON_OBJS	:= $(addprefix $(O)/host/,calls.o manager.o)
 
 # keep sorted
 HOST_OBJS	:= $(addprefix $(O)/host/, \

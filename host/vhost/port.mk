@@ -12,7 +12,7 @@ C_FILES		+= $(PORT_C)
 $(PORT_OBJS): X_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PORT_LIBS))
 
 $(O)/host/vhost/virtmesh-port: X_LIBS = $(shell $(PKG_CONFIG) --libs $(PORT_LIBS))
-$(O)/host/vhost/virtmesh-port: $(PORT_OBJS) $(HOST_SHARED_OBJS)
+$(O)/host/vhost/virtmesh-port: $(PORT_OBJS) $(DAEMON_OBJS) $(HOST_SHARED_OBJS)
 	$(call link)
 
 .PHONY: install-port uninstall-port

@@ -11,10 +11,9 @@
  */
 #include <cap-ng.h>
 #include <errno.h>
+#include <seccomp.h>
 #include <grp.h>
 #include <sched.h>
-#include <seccomp.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -111,36 +110,6 @@ static int drop_user(const struct vm_sandbox *box)
 		       0;
 }
 
-static int allow(scmp_filter_ctx ctx, const struct sandbox_call *call)
-{
-	int err;
-
-	if (call->arg < 0)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 0);
-	else
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 1,
-				       SCMP_CMP64(call->arg, SCMP_CMP_MASKED_EQ, call->mask,
-						  call->value));
-	/* Declared by two files; or a call this architecture has under another name only. */
-	return err == -EEXIST || err == -EDOM ? 0 : err;
-}
-
-static int filter_calls(void)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int err = 0;
-
-	if (!ctx)
-		return -ENOMEM;
-	for (size_t i = 0; !err && i < sizeof(lists) / sizeof(lists[0]); i++)
-		for (unsigned int j = 0; !err && j < lists[i]->count; j++)
-			err = allow(ctx, &lists[i]->call[j]);
-	if (!err)
-		err = seccomp_load(ctx);
-	seccomp_release(ctx);
-	return err;
-}
-
 int vm_sandbox_enter(struct vm_sandbox *box)
 {
 	int err;
@@ -160,8 +129,5 @@ int vm_sandbox_enter(struct vm_sandbox *box)
 		vm_err("event=start error=\"no_new_privs: %s\"", strerror(-err));
 		return err;
 	}
-	err = filter_calls();
-	if (err)
-		vm_err("event=start error=\"seccomp: %s\"", strerror(-err));
-	return err;
+	return sandbox_filter(lists, sizeof(lists) / sizeof(lists[0]));
 }

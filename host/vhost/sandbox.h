@@ -9,39 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct sandbox_call {
-	int nr;
-	int arg; /* only if this argument, of those counted from 0, .. -1: always */
-	unsigned int mask;
-	unsigned int value; /* .. has this value in these of its low 32 bits */
-};
-
-#define SANDBOX_CALL(name)               \
-	{                                \
-		SCMP_SYS(name), -1, 0, 0 \
-	}
-#define SANDBOX_CALL_ARG(name, arg, value)             \
-	{                                              \
-		SCMP_SYS(name), arg, 0xffffffff, value \
-	}
-
-#define SANDBOX_CALL_NOT(name, arg, bits)    \
-	{                                    \
-		SCMP_SYS(name), arg, bits, 0 \
-	}
-/* Never memory that can be executed. Needs <sys/mman.h>. */
-#define SANDBOX_CALL_MMAP SANDBOX_CALL_NOT(mmap, 2, PROT_EXEC)
-
-/* The system calls one file makes after vm_sandbox_enter(); declared at its top. */
-struct sandbox_calls {
-	const struct sandbox_call *call;
-	unsigned int count;
-};
-
-#define SANDBOX_CALLS(name, ...)                                          \
-	static const struct sandbox_call name##_list[] = { __VA_ARGS__ }; \
-	const struct sandbox_calls name = { name##_list,                  \
-					    sizeof(name##_list) / sizeof(struct sandbox_call) }
+#include "../calls.h"
 
 /* Keep sorted; sandbox.c has the same list. */
 extern const struct sandbox_calls connection_calls;

@@ -2,16 +2,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "../log.h"
+#include "../manager.h"
 #include "sandbox.h"
 #include "store.h"
 
@@ -32,33 +31,16 @@ static unsigned int nkept;
 
 static void find_manager(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = 1 };
-	const char *path = getenv("NOTIFY_SOCKET");
-	socklen_t len;
-
-	if (!path || !*path)
-		return;
-	if ((*path != '/' && *path != '@') || strlen(path) >= sizeof(addr.sun_path)) {
-		vm_warn("event=notify error=\"NOTIFY_SOCKET is no socket's name\"");
-		return;
-	}
-	strcpy(addr.sun_path, path);
-	len = offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1;
-	if (*path == '@') {
-		addr.sun_path[0] = '\0'; /* abstract: no terminator, its length is its end */
-		len--;
-	}
-	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (manager < 0)
-		return;
 	/* What is to be kept must arrive; but a manager that hangs must not hang us. */
-	if (connect(manager, (struct sockaddr *)&addr, len) ||
-	    setsockopt(manager, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience))) {
-		vm_warn("event=notify error=\"%s: %s\"", path, strerror(errno));
-		close(manager);
-		manager = -1;
-	}
+	struct timeval patience = { .tv_sec = 1 };
+
+	manager = manager_connect(0);
+	if (manager < 0 ||
+	    !setsockopt(manager, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)))
+		return;
+	vm_warn("event=notify error=\"SO_SNDTIMEO: %s\"", strerror(errno));
+	close(manager);
+	manager = -1;
 }
 
 /* By sd_listen_fds(3): LISTEN_FDS of them from FIRST_FD on, LISTEN_FDNAMES "a:b:c", for LISTEN_PID. */
