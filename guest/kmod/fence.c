@@ -120,7 +120,7 @@ void vmesh_rank_lost(struct vmesh_group *g, u16 r, u8 reason)
 		g->ranks[r].reason = reason;
 	g->lost |= BIT_ULL(r);
 	vmesh_lost_check(g);
-	if (!(vmesh_others(g) & ~g->lost)) /* who waits for a word waits for nobody */
+	if (vmesh_alone(g)) /* who waits for a word waits for nobody */
 		wake_up_interruptible_all(&g->wait);
 }
 

@@ -308,9 +308,7 @@ static struct vmesh_parked *vmesh_control_first(struct vmesh_group *g)
 /* Why none will come any more; 0: one may. */
 static int vmesh_control_over(const struct vmesh_group *g)
 {
-	u64 others = vmesh_others(g);
-
-	return vmesh_group_ready(g) ?: others && !(others & ~g->lost) ? -ESTALE : 0;
+	return vmesh_group_ready(g) ?: vmesh_alone(g) ? -ESTALE : 0;
 }
 
 int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *rank)

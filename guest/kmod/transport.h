@@ -181,6 +181,12 @@ static inline u64 vmesh_others(const struct vmesh_group *g)
 	return g->members & ~BIT_ULL(g->rank);
 }
 
+/* Had it others, and all are lost? */
+static inline bool vmesh_alone(const struct vmesh_group *g)
+{
+	return vmesh_others(g) && !(vmesh_others(g) & ~g->lost);
+}
+
 /* The first rank in @mask from @r on; VM_RANKS_MAX: none. */
 static inline u16 vmesh_rank_from(u64 mask, u16 r)
 {

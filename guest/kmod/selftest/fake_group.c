@@ -24,13 +24,14 @@ static int form_thread(void *arg)
 	return 0;
 }
 
-struct fake_forming *fake_form(struct kunit *test, struct vmesh_group *g)
+struct fake_forming *fake_form(struct kunit *test)
 {
 	struct fake_forming *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
 	struct fake *f = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
-	a->g = g;
+	fake_join(test);
+	a->g = fake_group(test);
 	a->arg.timeout_ns = 30 * NSEC_PER_SEC;
 	init_completion(&a->done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(form_thread, a, "virtmesh-form")));
@@ -79,17 +80,13 @@ void fake_form_ends(struct kunit *test, struct fake_forming *a, int result, u64 
 
 struct vmesh_group *fake_formed(struct kunit *test)
 {
-	struct vmesh_group *g;
-	struct fake_forming *a;
+	struct fake_forming *a = fake_form(test);
 
-	fake_join(test);
-	g = fake_group(test);
-	a = fake_form(test, g);
 	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
 	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 0, 0);
 	fake_form_ends(test, a, 0, 7);
 	fake_drain(test->priv);
-	return g;
+	return a->g;
 }
 
 void fake_group_end(struct vmesh_group *g)

@@ -30,10 +30,10 @@ extern struct vm_group_msg fake_ours;
 
 /* Made, and not formed. Every group is the caller's, until fake_group_end(). */
 struct vmesh_group *fake_group(struct kunit *test);
-/* Begin to form, and see our JOIN. It goes with the test. */
-struct fake_forming *fake_form(struct kunit *test, struct vmesh_group *g);
+/* Join, make a group, begin to form it, and see our JOIN. What it returns goes with the test. */
+struct fake_forming *fake_form(struct kunit *test);
 void fake_form_ends(struct kunit *test, struct fake_forming *a, int result, u64 members);
-/* Joined, made and formed; what it said for that is drained. */
+/* The same, and formed; what it said for that is drained. */
 struct vmesh_group *fake_formed(struct kunit *test);
 /* Leave, and let go. */
 void fake_group_end(struct vmesh_group *g);

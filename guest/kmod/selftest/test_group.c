@@ -23,11 +23,10 @@ static void confirms(struct kunit *test)
 	struct vmesh_group *g;
 	struct fake_forming *a;
 
-	fake_join(test);
-	g = fake_group(test);
-	a = fake_form(test, g);
+	a = fake_form(test);
+	g = a->g;
 	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
-	/* It knows an earlier cookie of fake_ours: not confirmed, and it asks. */
+	/* It knows an earlier cookie of ours: not confirmed, and it asks. */
 	other = fake_ours;
 	fake_ours.cookie = cpu_to_be32(be32_to_cpu(fake_ours.cookie) - 1);
 	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 0, VM_GROUP_ASK);
@@ -48,9 +47,8 @@ static void agrees_whom_to_exclude(struct kunit *test)
 	struct vmesh_group *g;
 	struct fake_forming *a;
 
-	fake_join(test);
-	g = fake_group(test);
-	a = fake_form(test, g);
+	a = fake_form(test);
+	g = a->g;
 	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[1].confirmed)));
 	/* Rank 1 will not have rank 2; what rank 2 will not have counts no more. */
@@ -65,9 +63,8 @@ static void is_excluded(struct kunit *test)
 	struct vmesh_group *g;
 	struct fake_forming *a;
 
-	fake_join(test);
-	g = fake_group(test);
-	a = fake_form(test, g);
+	a = fake_form(test);
+	g = a->g;
 	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 1, 0);
 	fake_form_ends(test, a, -EHOSTUNREACH, 7);
 	fake_group_end(g);
@@ -80,9 +77,8 @@ static void names_another_list(struct kunit *test)
 	struct vmesh_group *g;
 	struct fake_forming *a;
 
-	fake_join(test);
-	g = fake_group(test);
-	a = fake_form(test, g);
+	a = fake_form(test);
+	g = a->g;
 	msg = fake_ours;
 	msg.rank = 2;
 	msg.cookie = cpu_to_be32(FAKE_COOKIE + 2);

@@ -17,7 +17,7 @@ static void mutated(struct kunit *test, struct rnd_state *rnd)
 	unsigned int len = sizeof(u), i;
 
 	prandom_bytes_state(rnd, &u, sizeof(u));
-	/* All three begin with group, cookie, and two of them with fake_ours. */
+	/* All three begin with group, cookie, and two of them with ours. */
 	u.ack.group = fake_ours.group;
 	u.ack.cookie = cpu_to_be32(FAKE_COOKIE + 1);
 	if (type == VM_F_DATA) {

@@ -196,7 +196,8 @@ struct virtmesh_dgram {
  * @flags: must be 0
  *
  * The memory is zeroed, counts against RLIMIT_MEMLOCK, and lies in huge pages
- * where there are enough of them; mmap(2) maps it page by page. ENOMEM, EINVAL, EMFILE: VIRTMESH_BUFS_MAX.
+ * where there are enough of them; mmap(2) maps it page by page. ENOMEM, EINVAL,
+ * EMFILE: VIRTMESH_BUFS_MAX.
  */
 struct virtmesh_buf_alloc {
 	__u64 size;
