@@ -374,7 +374,8 @@ int vm_loop_turn(struct vm_loop *loop, bool wait)
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	loop->stats.enters += wait || io_uring_sq_ready(&loop->ring) || vm_loop_pending(loop);
+	loop->stats.enters += wait || io_uring_sq_ready(&loop->ring) || before ||
+			      io_uring_cq_ready(&loop->ring);
 	ret = io_uring_submit_and_wait(&loop->ring, wait);
 	loop->stats.wakeups += wait;
 	/* EBUSY, EAGAIN: completions must be reaped first, which we do now. */

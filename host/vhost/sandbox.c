@@ -11,9 +11,9 @@
  */
 #include <cap-ng.h>
 #include <errno.h>
-#include <seccomp.h>
 #include <grp.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>

@@ -374,6 +374,7 @@ TEST_F(mover, a_false_alarm_of_the_kernel_does_not_keep_it_awake)
 	ASSERT_EQ(0, net_sends(bed, 64, 0));
 	ASSERT_EQ(0, guest_got(bed, &len));
 	ASSERT_EQ(0, kill(bed->pid, SIGUSR1));
+	ASSERT_TRUE(WAIT_FOR(__atomic_load_n(&bed->shared->alarmed, __ATOMIC_ACQUIRE)));
 	ASSERT_TRUE(WAIT_FOR(asleep(bed->pid, &ns)));
 	/* What there is then comes as ever. */
 	for (unsigned int i = 1; i < 50; i++) {

@@ -173,10 +173,12 @@ static void device_broken(void *arg, unsigned int i, const char *why)
 /* SIGUSR1: what the kernel may do as well, and leave so. */
 static void device_signal(void *arg, int signo)
 {
-	if (signo == SIGUSR1)
-		*device_loop.ring.sq.kflags |= IORING_SQ_TASKRUN;
-	else
+	if (signo != SIGUSR1) {
 		vm_loop_stop(&device_loop, 0);
+		return;
+	}
+	*device_loop.ring.sq.kflags |= IORING_SQ_TASKRUN;
+	__atomic_store_n(&device_bed->shared->alarmed, true, __ATOMIC_RELEASE);
 }
 
 static int device(struct bed *bed)

@@ -53,6 +53,7 @@ struct bed_shared {
 	bool kept;
 	pid_t ready; /* can be told to end */
 	bool broken[VM_MOVER_RINGS];
+	bool alarmed; /* SIGUSR1 has come */
 };
 
 struct bed_options {
