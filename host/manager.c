@@ -30,10 +30,10 @@ int manager_connect(int flags)
 		len--;
 	}
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, len)) {
-		vm_warn("event=notify error=\"%s: %s\"", path, strerror(errno));
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, len))
+		return fd;
+	vm_warn("event=notify error=\"%s: %s\"", path, strerror(errno));
+	if (fd >= 0)
 		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return -1;
 }
