@@ -207,22 +207,22 @@ cost_of() {
 	c=$(used g1)
 	cost=$(((c - b - (b - a)) / (many - few)))
 }
-# Before each broadcast perf has a barrier, of more nodes the dearer: that is taken off.
-# (perf barrier is two of them an iteration.)
+# group_cost N KEY: a broadcast's among N. Before each perf has a barrier, of more nodes
+# the dearer: that is taken off. (perf barrier is two of them an iteration.)
 group_cost() {
-	local barrier
+	local barrier size
 	cost_of "$1" 100 1500 barrier
 	barrier=$((cost / 2))
-	cost_of "$1" 100 1500 bcast -s "$2"
-	echo "$3 $((cost - barrier))"
+	for size in 64 16K; do
+		cost_of "$1" 100 1500 bcast -s $size
+		echo "$2.$size $((cost - barrier))"
+	done
 }
 measure_group() {
-	local i size
+	local i
 	for ((i = 0; i < ROUNDS; i++)); do
-		for size in 64 16K; do
-			group_cost 2 $size "group.one.$size"
-			group_cost 4 $size "group.three.$size"
-		done
+		group_cost 2 group.one
+		group_cost 4 group.three
 	done
 }
 

@@ -99,6 +99,11 @@ static unsigned long long clock_ns(void)
 	return ns[CLOCK_READS / 2];
 }
 
+static unsigned long long without(unsigned long long ns, unsigned long long clock)
+{
+	return ns > clock ? ns - clock : 1;
+}
+
 static void ping(const struct sockaddr_in *addr, unsigned int len, unsigned int count)
 {
 	unsigned long long *ns = calloc(count, sizeof(*ns)), clock = clock_ns();
@@ -116,7 +121,7 @@ static void ping(const struct sockaddr_in *addr, unsigned int len, unsigned int 
 			die("round trip");
 		clock_gettime(CLOCK_MONOTONIC, &to);
 		if (i >= WARM_UP)
-			ns[i - WARM_UP] = between(&from, &to) - clock;
+			ns[i - WARM_UP] = without(between(&from, &to), clock);
 	}
 	qsort(ns, count, sizeof(*ns), by_value);
 	printf("p50=%llu p99=%llu\n", ns[count / 2], ns[count - 1 - count / 100]);
