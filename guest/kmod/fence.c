@@ -83,10 +83,16 @@ static int vmesh_result_of(struct vmesh_group *g, u64 missing, u64 since_ns)
 void vmesh_fenced(struct vmesh_group *g, u64 missing, int result)
 {
 	g->state = VIRTMESH_GROUP_FENCED;
-	g->fencing = false;
 	g->missing |= missing;
+	WRITE_ONCE(g->fencing, false);
 	vmesh_ops_end(g, missing, result);
 	wake_up_interruptible_all(&g->wait);
+}
+
+void vmesh_fence_wait(struct vmesh_group *g)
+{
+	/* The timer ends the grace; a second if it should not. */
+	wait_event_interruptible_timeout(g->wait, !READ_ONCE(g->fencing) || READ_ONCE(g->dead), HZ);
 }
 
 void vmesh_lost_check(struct vmesh_group *g)

@@ -298,13 +298,26 @@ void vmesh_group_linger(struct vmesh_group *g)
 		usleep_range(100, 200);
 }
 
+/* Whom the survivors form without. */
+static u64 vmesh_failed(const struct vmesh_group *g)
+{
+	u64 ranks = g->missing;
+	u16 r;
+
+	/* Noticed, though no operation needed it. But who forms again has not failed. */
+	vmesh_for_each_rank(r, g->lost)
+		if (g->ranks[r].reason != VIRTMESH_REASON_FENCED)
+			ranks |= BIT_ULL(r);
+	return ranks & ~BIT_ULL(g->rank);
+}
+
 static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 {
 	u64 everybody = GENMASK_ULL(g->count - 1, 0);
 	u16 r;
 
 	vmesh_ops_end(g, 0, -ECANCELED);
-	g->excluded = survivors ? (g->excluded | g->missing) & ~BIT_ULL(g->rank) : 0;
+	g->excluded = survivors ? g->excluded | vmesh_failed(g) : 0;
 	g->members = everybody & ~g->excluded;
 	g->missing = 0;
 	g->lost = 0;
@@ -343,6 +356,7 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 	if (arg->flags & ~VIRTMESH_FORM_SURVIVORS || arg->reserved || !arg->timeout_ns ||
 	    arg->timeout_ns > VIRTMESH_TIMEOUT_MAX_NS)
 		return -EINVAL;
+	vmesh_fence_wait(g);
 	vmesh_group_linger(g);
 
 	spin_lock_bh(&g->lock);

@@ -234,9 +234,11 @@ u16 vmesh_group_node(const struct vmesh_group *g, u16 rank)
 void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
 		      struct virtmesh_rank *ranks, unsigned int room)
 {
-	u64 now = vmesh_now();
+	u64 now;
 	u16 r;
 
+	vmesh_fence_wait(g);
+	now = vmesh_now();
 	spin_lock_bh(&g->lock);
 	info->members = g->members;
 	/* Ranks that form again without others are lost, too, but have not failed. */

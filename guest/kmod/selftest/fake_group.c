@@ -24,15 +24,15 @@ static int form_thread(void *arg)
 	return 0;
 }
 
-struct fake_forming *fake_form(struct kunit *test)
+struct fake_forming *fake_form_again(struct kunit *test, struct vmesh_group *g, u32 flags)
 {
 	struct fake_forming *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
 	struct fake *f = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
-	fake_join(test);
-	a->g = fake_group(test);
+	a->g = g;
 	a->arg.timeout_ns = 30 * NSEC_PER_SEC;
+	a->arg.flags = flags;
 	init_completion(&a->done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(form_thread, a, "virtmesh-form")));
 	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_GROUP));
@@ -40,6 +40,12 @@ struct fake_forming *fake_form(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_ours.verb, VM_GROUP_JOIN);
 	KUNIT_EXPECT_TRUE(test, fake_ours.flags & cpu_to_be16(VM_GROUP_ASK));
 	return a;
+}
+
+struct fake_forming *fake_form(struct kunit *test)
+{
+	fake_join(test);
+	return fake_form_again(test, fake_group(test), 0);
 }
 
 void fake_drain(struct fake *f)

@@ -32,6 +32,8 @@ extern struct vm_group_msg fake_ours;
 struct vmesh_group *fake_group(struct kunit *test);
 /* Join, make a group, begin to form it, and see our JOIN. What it returns goes with the test. */
 struct fake_forming *fake_form(struct kunit *test);
+/* Begin to form @g, which has said nothing that was not drained, and see our JOIN. */
+struct fake_forming *fake_form_again(struct kunit *test, struct vmesh_group *g, u32 flags);
 void fake_form_ends(struct kunit *test, struct fake_forming *a, int result, u64 members);
 /* The same, and formed; what it said for that is drained. */
 struct vmesh_group *fake_formed(struct kunit *test);

@@ -259,6 +259,43 @@ static void heeds_a_fence(struct kunit *test)
 	fake_group_end(g);
 }
 
+/*
+ * Between two operations of ours, rank 2 has left and rank 1, whom that failed,
+ * forms again without having heard why. It is rank 2 that is missing, and whoever
+ * asks in the grace waits for its end to know.
+ */
+static void tells_who_failed_after_the_grace(struct kunit *test)
+{
+	struct virtmesh_group_info info = {};
+	struct vmesh_group *g;
+
+	g = fake_formed(test);
+	fake_say_group(test, 1, VM_GROUP_FENCE, FAKE_COOKIE + 1, 4, 0);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 6));
+	vmesh_group_info(g, &info, NULL, 0);
+	KUNIT_EXPECT_EQ(test, info.state, VIRTMESH_GROUP_FENCED);
+	KUNIT_EXPECT_EQ(test, info.missing, 4);
+	fake_group_end(g);
+}
+
+/* Survivors are those who have not left, though no operation has needed who did. */
+static void survivors_of_a_leave(struct kunit *test)
+{
+	struct fake_forming *a;
+	struct vmesh_group *g;
+
+	g = fake_formed(test);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 4));
+	a = fake_form_again(test, g, VIRTMESH_FORM_SURVIVORS);
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(fake_ours.ranks), 4);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 4, 0);
+	fake_form_ends(test, a, 0, 3);
+	fake_group_end(g);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(confirms),
 				     KUNIT_CASE(agrees_whom_to_exclude),
@@ -271,6 +308,8 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),
+				     KUNIT_CASE(tells_who_failed_after_the_grace),
+				     KUNIT_CASE(survivors_of_a_leave),
 				     {} };
 
 static struct kunit_suite suite = {

@@ -300,7 +300,7 @@ struct virtmesh_group_form {
 	__u32 reserved;
 };
 
-#define VIRTMESH_FORM_SURVIVORS 0x1 /* without the ranks found missing since the last forming */
+#define VIRTMESH_FORM_SURVIVORS 0x1 /* without those missing since the last forming (GROUP_INFO) */
 
 /**
  * struct virtmesh_group_leave - leave a group (VIRTMESH_IOC_GROUP_LEAVE)
@@ -359,6 +359,9 @@ struct virtmesh_rank {
  * @rank: out: of this node
  * @state: out: enum virtmesh_group_state
  * @reserved: must be 0
+ *
+ * While the members of a group that failed still tell each other whom they waited
+ * for, this waits until it is known who is missing: some ms. So does GROUP_FORM.
  */
 struct virtmesh_group_info {
 	__u64 ranks;
