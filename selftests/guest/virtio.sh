@@ -45,6 +45,14 @@ put_is_exact() {
 	eq "$(vm_exec a 'sha256sum </tmp/bash')" "$(sha256sum <"$BASH")"
 }
 
+registers_hold() {
+	local rc=0
+	vm_put a "$(guest_program fpregs)" /tmp/fpregs
+	vm_exec a -t 60 'chmod +x /tmp/fpregs && /tmp/fpregs 3000' || rc=$?
+	[ "$rc" != 4 ] || skip "not a processor that the program knows"
+	return "$rc"
+}
+
 rng() {
 	vm_exec a 'modprobe virtio-rng'
 	eq "$(vm_exec a 'cat /sys/class/misc/hw_random/rng_current')" virtio_rng.0
@@ -128,6 +136,7 @@ run "a stock guest boots and takes commands" boots
 run "a command's output and status come back byte for byte" exec_output_and_status
 run "a command that hangs is ended at its deadline" exec_deadline
 run "a file put into the guest arrives exactly" put_is_exact
+run "vector registers hold over calls, between threads and through signals" registers_hold
 if uml; then # which has no entropy device
 	run "stock network device: every size through virtmesh-port's rings, byte for byte" net
 	run "stock network device: unbound and bound again, it works" net_unbinds_and_binds
