@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The inside of the mover: what mover.c, transmit.c and receive.c share.
+ * The inside of the mover: what mover.c, rings.c, transmit.c and receive.c share.
  */
 #ifndef VIRTMESH_VHOST_OWN_H
 #define VIRTMESH_VHOST_OWN_H
@@ -95,7 +95,16 @@ void vm_receive_settled(struct vm_mover *m);
 /* The guest has posted no buffer, or none that is left. */
 bool vm_receive_starved(const struct vm_mover *m);
 
-/* mover.c: for both. */
+/* mover.c: for all. */
+
+/*
+ * An event's index: the ring in bits 16-23, the head in 0-15. Its generation: the slot,
+ * and that of the ring's start.
+ */
+__u64 vm_slot_data(unsigned int ring, const struct vm_side *s, const struct vm_slot *slot);
+__u64 vm_kick_data(unsigned int ring, const struct vm_side *s);
+/* Tell the guest, by the next system call. */
+void vm_mover_call(struct vm_mover *m, unsigned int ring);
 
 /* Have it told when the tap is readable. */
 void vm_tap_arm(struct vm_mover *m);
