@@ -15,6 +15,8 @@ int bench_mesh_rtt(void)
 		  "rtt.bare.p50", 0, 2 },
 		{ "64 B message, round trip, p50", "ns", "rtt.mesh.p50",
 		  "TCP_NODELAY, virtio_net, bridge", "rtt.tcp.p50", 0, 1.0 / 3 },
+		{ "64 B message, round trip, p50", "ns", "rtt.mesh.p50",
+		  "the same, ports that never spin, as vhost-net", "rtt.tcp_asleep.p50", 0, 0 },
 		{ "64 B message, round trip, busy poll, p50", "ns", "rtt.busy.p50",
 		  "bare frame, same guests", "rtt.bare.p50", 0, 2 },
 		{ "64 B message, round trip, busy poll, p50", "ns", "rtt.busy.p50",

@@ -9,8 +9,9 @@
 # prints lines "KEY VALUE", several of a key when it was read several times, and
 # "missing WHAT WHY" for what cannot be had here. Root.
 #
-# Each guest has two devices: one on a mesh port, for virtmesh, and one on a tap in
-# a bridge behind the same port program, for in-tree virtio_net. So what is compared
+# Each guest has three devices: one on a mesh port, for virtmesh, and two on taps in
+# a bridge behind the same port program, for in-tree virtio_net; the port of the last
+# never spins, which is how the kernel's vhost-net does by default. So what is compared
 # runs in the same guests, in turns. Guests 1 and 3 and their ports are on CPU 0,
 # 2 and 4 on CPU 1.
 # shellcheck disable=SC2015,SC2034,SC2154 # as in guests.sh
@@ -31,26 +32,36 @@ die() {
 	exit 1
 }
 
+# bridged NAME MAC [PORTARG]...: a tap in the bridge, and its port
+bridged() {
+	local name=$1 mac=$2
+	shift 2
+	ip tuntap add "$name" mode tap user root vnet_hdr &&
+		ip link set "$name" mtu $MTU txqueuelen 4096 master br0 &&
+		sysctl -qw "net.ipv6.conf.$name.disable_ipv6=1" && ip link set "$name" up &&
+		uml_port "$name" --tap "$name" --mac "$mac" --queues 1 --lane own "$@" ||
+		die "no port $name"
+}
+
 up() {
-	local n sockets
+	local n
 	virtmesh ensemble add 1 >/dev/null && mesh_broker_start || die "no mesh"
 	ip link add br0 type bridge && ip link set br0 up || die "no bridge"
 	for ((n = 1; n <= NODES; n++)); do
 		VM_CPU=$(((n - 1) % 2))
 		virtmesh port add "m$n" --ensemble 1 --node "$n" --mtu $MTU --owner root >/dev/null &&
 			uml_port "m$n" --tap "m$n" --lane own || die "no port m$n"
-		ip tuntap add "b$n" mode tap user root vnet_hdr &&
-			ip link set "b$n" mtu $MTU txqueuelen 4096 master br0 &&
-			sysctl -qw "net.ipv6.conf.b$n.disable_ipv6=1" && ip link set "b$n" up &&
-			uml_port "b$n" --tap "b$n" --mac "52:54:00:00:00:0$n" --queues 1 --lane own ||
-			die "no port b$n"
+		bridged "b$n" "52:54:00:00:00:0$n"
+		bridged "s$n" "52:54:00:00:01:0$n" --poll-us 0
 		VM_MEM=256 vm_start "g$n" "virtio_uml.device=$VM_DIR/m$n.sock:1" \
-			"virtio_uml.device=$VM_DIR/b$n.sock:1" || die "g$n does not start"
+			"virtio_uml.device=$VM_DIR/b$n.sock:1" "virtio_uml.device=$VM_DIR/s$n.sock:1" ||
+			die "g$n does not start"
 	done
 	for ((n = 1; n <= NODES; n++)); do
 		vm_wait "g$n" && vm_exec "g$n" "
 			modprobe virtmesh && mesh info -w 20 >/dev/null && modprobe virtio_net &&
-			ip addr add 10.0.0.$n/24 dev eth0 && ip link set eth0 up" || die "g$n has no network"
+			ip addr add 10.0.0.$n/24 dev eth0 && ip link set eth0 up &&
+			ip addr add 10.0.1.$n/24 dev eth1 && ip link set eth1 up" || die "g$n has no network"
 	done
 	for ((n = 1; n <= NODES; n++)); do
 		wait_until 10 all_up "g$n" || die "g$n does not see all nodes"
@@ -61,11 +72,12 @@ up() {
 }
 # A guest's kernel is the one child of the first process in its box.
 guest_pid() { pgrep -P "$(pgrep -P "$(cat "$VM_DIR/$1/pid")")"; }
-# processes NODE COMMAND...: of its guest and both its ports, one by one
+# processes NODE COMMAND...: of its guest and all its ports, one by one
 processes() {
 	local n=$1 pid
 	shift
-	for pid in "$(guest_pid "g$n")" "$(cat "$VM_DIR/m$n.port.pid")" "$(cat "$VM_DIR/b$n.port.pid")"; do
+	for pid in "$(guest_pid "g$n")" "$(cat "$VM_DIR/m$n.port.pid")" "$(cat "$VM_DIR/b$n.port.pid")" \
+		"$(cat "$VM_DIR/s$n.port.pid")"; do
 		"$@" "$pid" || return
 	done
 }
@@ -75,6 +87,16 @@ at_once() {
 	local n
 	for ((n = 1; n <= $1; n++)); do
 		processes "$n" chrt -f -p 1 || die "no chrt"
+	done
+}
+# The same, and a guest before its port. A system call there is two switches between the
+# guest's kernel and its program: what spins is not to be in between. Not where a
+# program polls: its port would have no turn.
+guests_first() {
+	local n
+	at_once "$1"
+	for ((n = 1; n <= $1; n++)); do
+		chrt -f -p 2 "$(guest_pid "g$n")" || die "no chrt"
 	done
 }
 in_turns() {
@@ -115,21 +137,32 @@ ns() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$out" | awk '{ printf "%.0f\n"
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$out"; }
 value() { sed -n "s/.*\<$1=\([0-9]*\).*/\1/p" <<<"$2"; }
 
+# tcp KEY ADDRESS: 64 bytes there and back
+tcp() {
+	local got
+	got=$(vm_exec g1 -t 60 "tcp_rounds ping $2 7000 64 2000") || die "no TCP: $got"
+	echo "rtt.$1.p50 $(value p50 "$got")"
+	echo "rtt.$1.p99 $(value p99 "$got")"
+}
+
 # A message of the library, a message of TCP, and a frame without anything above it.
 measure_rtt() {
-	local i got
+	local i
+	guests_first 2
+	# A process has what its guest's kernel had as it began.
 	vm_exec g2 'tcp_rounds serve 7000 >/tmp/serve 2>&1 &' || die "no server"
-	at_once 2
 	for ((i = 0; i < ROUNDS; i++)); do
+		guests_first 2
 		perf 2 send -s 64 -i 2000
 		# It tells half of a round trip.
 		echo "rtt.mesh.p50 $(($(ns p50) * 2))"
 		echo "rtt.mesh.p99 $(($(ns p99) * 2))"
+		at_once 2
 		perf 2 send -s 64 -i 2000 -b 1000
 		echo "rtt.busy.p50 $(($(ns p50) * 2))"
-		got=$(vm_exec g1 -t 60 'tcp_rounds ping 10.0.0.2 7000 64 2000') || die "no TCP: $got"
-		echo "rtt.tcp.p50 $(value p50 "$got")"
-		echo "rtt.tcp.p99 $(value p99 "$got")"
+		guests_first 2
+		tcp tcp 10.0.0.2
+		tcp tcp_asleep 10.0.1.2
 		bare
 	done
 	in_turns 2
