@@ -53,11 +53,20 @@ static void vmesh_say_fence(struct vmesh_group *g)
 		vmesh_say(g, r, VM_GROUP_FENCE, g->fence_own, g->fence_number, 0);
 }
 
-/* Whom to name when a lost rank has brought everything to an end. */
-static u64 vmesh_to_blame(struct vmesh_group *g)
+u64 vmesh_failed(const struct vmesh_group *g)
 {
-	/* A rank that forms again without others has not failed: they have. */
-	return g->missing ?: g->lost;
+	u64 ranks = g->missing;
+	u16 r;
+
+	vmesh_for_each_rank(r, g->lost)
+		if (g->ranks[r].reason != VIRTMESH_REASON_FENCED)
+			ranks |= BIT_ULL(r);
+	return ranks & ~BIT_ULL(g->rank);
+}
+
+u64 vmesh_to_blame(const struct vmesh_group *g)
+{
+	return vmesh_failed(g) ?: g->lost;
 }
 
 /* What an operation ends with whose own time has not passed. */

@@ -298,19 +298,6 @@ void vmesh_group_linger(struct vmesh_group *g)
 		usleep_range(100, 200);
 }
 
-/* Whom the survivors form without. */
-static u64 vmesh_failed(const struct vmesh_group *g)
-{
-	u64 ranks = g->missing;
-	u16 r;
-
-	/* Noticed, though no operation needed it. But who forms again has not failed. */
-	vmesh_for_each_rank(r, g->lost)
-		if (g->ranks[r].reason != VIRTMESH_REASON_FENCED)
-			ranks |= BIT_ULL(r);
-	return ranks & ~BIT_ULL(g->rank);
-}
-
 static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 {
 	u64 everybody = GENMASK_ULL(g->count - 1, 0);

@@ -241,8 +241,7 @@ void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
 	now = vmesh_now();
 	spin_lock_bh(&g->lock);
 	info->members = g->members;
-	/* Ranks that form again without others are lost, too, but have not failed. */
-	info->missing = g->missing ?: g->lost;
+	info->missing = vmesh_to_blame(g);
 	info->id = g->id;
 	info->count = g->count;
 	info->generation = g->generation;

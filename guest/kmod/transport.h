@@ -221,6 +221,10 @@ void vmesh_fenced(struct vmesh_group *g, u64 missing, int result);
 u64 vmesh_fence_tick(struct vmesh_group *g, u64 now);
 /* An operation failed: gather what the others waited for, then end everything. */
 void vmesh_fence_begin(struct vmesh_group *g, u32 number, u64 waited, u64 grace_ns, u64 now);
+/* Who failed, needed or not. Who forms again is lost to us, but has not failed. */
+u64 vmesh_failed(const struct vmesh_group *g);
+/* Whom to name: those, or else who forms again. */
+u64 vmesh_to_blame(const struct vmesh_group *g);
 /* Until it is known who is missing: some ms at most. Process context, no lock. */
 void vmesh_fence_wait(struct vmesh_group *g);
 /* Until our frames have come, within bounds. */

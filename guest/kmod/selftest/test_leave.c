@@ -21,6 +21,21 @@ static void notices_a_leave(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* Who merely forms again, and is lost to us for that, is not named beside who left. */
+static void names_who_left(struct kunit *test)
+{
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_RECV, 2, 64, 60000);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 2));
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	fake_op_ends(test, o, -ECONNRESET, 4);
+	fake_group_end(g);
+}
+
 /* Also when all have left: what they sent before is here, and nothing else is needed. */
 static void takes_what_came_before_a_leave(struct kunit *test)
 {
@@ -138,11 +153,13 @@ static void leaves_until_all_know(struct kunit *test)
 	fake_group_end(fake_group(test));
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(notices_a_leave),	      KUNIT_CASE(takes_what_came_before_a_leave),
-	KUNIT_CASE(wakes_when_all_have_left), KUNIT_CASE(answers_a_leave),
-	KUNIT_CASE(leaves_until_all_know),    {}
-};
+static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
+				     KUNIT_CASE(names_who_left),
+				     KUNIT_CASE(takes_what_came_before_a_leave),
+				     KUNIT_CASE(wakes_when_all_have_left),
+				     KUNIT_CASE(answers_a_leave),
+				     KUNIT_CASE(leaves_until_all_know),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "virtmesh-leave",
