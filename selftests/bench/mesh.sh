@@ -152,7 +152,6 @@ measure_rtt() {
 	# A process has what its guest's kernel had as it began.
 	vm_exec g2 'tcp_rounds serve 7000 >/tmp/serve 2>&1 &' || die "no server"
 	for ((i = 0; i < ROUNDS; i++)); do
-		guests_first 2
 		perf 2 send -s 64 -i 2000
 		# It tells half of a round trip.
 		echo "rtt.mesh.p50 $(($(ns p50) * 2))"
