@@ -9,13 +9,14 @@
  * nothing, so it does not spin; one that is woken now and then soon does not.
  *
  * The CPU is offered to others now and then: to a guest that shares it with its port
- * as soon as that got a frame, and between looks. Not between any two: a guest that
- * spins, too, would be switched to for nothing most times, and switching costs more
- * than looking. But soon: where a guest's kernel and its programs are processes, each
- * system call hands the CPU over twice, and we are in the queue between them. Others
- * get it as well, and keep it for a time slice, while who sleeps is scheduled soon
- * after it is woken. So when somebody has kept the CPU for long, there is no spinning
- * for a while.
+ * as soon as that got a frame, and between looks. How many looks, the offers tell. A
+ * guest that spins, too, is switched to for nothing most times, and a frame that comes
+ * meanwhile waits for the switch back: who gives the CPU back at once had nothing to
+ * do, and is asked half as often. Who keeps it a little had: where a guest's kernel and
+ * its programs are processes, each system call hands the CPU over twice, and we are in
+ * the queue between them; then offers come soon again. Others get it as well, and keep
+ * it for a time slice, while who sleeps is scheduled soon after it is woken. So when
+ * somebody has kept the CPU for long, there is no spinning for a while.
  */
 #include <sched.h>
 #include <time.h>
@@ -24,7 +25,9 @@
 #include "poll.h"
 
 #define WINDOW_MIN 4000 /* ns: less than a wake-up costs is not worth its clock reads */
-#define LOOKS	   10 /* between offers of the CPU: half of what an offer costs that somebody takes */
+#define LOOKS_MIN  10 /* between offers of the CPU: half of what an offer costs that somebody takes */
+#define LOOKS_MAX  160 /* some microseconds: what an offer that is needed may be late */
+#define BRIEF	   3000 /* ns: two switches, and a look between */
 #define KEPT	   200000 /* ns: longer than a guest needs to answer */
 #define PENALTY	   20000000 /* ns without spinning then */
 
@@ -49,6 +52,7 @@ void vm_poll_init(struct vm_poll *p, int poll_us, __u64 *spins, __u64 *hits)
 {
 	*p = (struct vm_poll){
 		.cap = 1000ULL * (poll_us == VM_POLL_ADAPTIVE ? VM_POLL_US : poll_us),
+		.looks = LOOKS_MIN,
 		.spins = spins,
 		.hits = hits,
 	};
@@ -75,6 +79,19 @@ bool vm_poll_offer(struct vm_poll *p)
 	return offer(p, &at);
 }
 
+/* Between looks. What somebody made of it says when to offer again. */
+static bool offer_in_turn(struct vm_poll *p, __u64 *at)
+{
+	__u64 before = *at = now();
+	bool soon = offer(p, at);
+
+	if (*at - before > BRIEF)
+		p->looks = LOOKS_MIN;
+	else if (p->looks < LOOKS_MAX)
+		p->looks *= 2;
+	return soon;
+}
+
 bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void *arg)
 {
 	__u64 at, end;
@@ -87,7 +104,7 @@ bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void 
 	if (first && !offer(p, &at))
 		return false;
 	do {
-		for (unsigned int i = 0; i < LOOKS; i++) {
+		for (unsigned int i = 0; i < p->looks; i++) {
 			if (found(arg)) {
 				(*p->hits)++;
 				p->idle_at = 0;
@@ -95,7 +112,7 @@ bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void 
 			}
 			relax();
 		}
-	} while (offer(p, &at) && at < end);
+	} while (offer_in_turn(p, &at) && at < end);
 	return false;
 }
 

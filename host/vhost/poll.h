@@ -14,6 +14,7 @@ struct vm_poll {
 	__u64 window; /* ns: the next one; 0: none */
 	__u64 closed_until; /* CLOCK_MONOTONIC, ns: no window before */
 	__u64 idle_at; /* CLOCK_MONOTONIC, ns; 0: not idle */
+	unsigned int looks; /* between offers of the CPU */
 	__u64 *spins, *hits; /* counted there */
 };
 
