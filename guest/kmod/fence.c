@@ -10,8 +10,10 @@
  * pending stops too and says the same. Those who said so are excused: they
  * waited, as we did. What is left of all that anybody waited for is missing.
  * A member without an operation says nothing: if it is in the set, it is the
- * one that did not call. If nothing is left, those we waited for ourselves are
- * named. Then all operations end, and the group is FENCED until it is formed.
+ * one that did not call. So does one whose program has something pending and does
+ * not wait for it: stopped with a receive posted it has called no more than stopped
+ * without. If nothing is left, those we waited for ourselves are named. Then all
+ * operations end, and the group is FENCED until it is formed.
  */
 #include "transport.h"
 
@@ -202,6 +204,17 @@ static u64 vmesh_all_waited(const struct vmesh_group *g)
 	return ranks;
 }
 
+/* Does our program wait, as far as can be told? */
+static bool vmesh_program_waits(const struct vmesh_group *g)
+{
+	struct vmesh_op *op;
+
+	list_for_each_entry(op, &g->ops, list)
+		if (!op->awaited || op->awaited(op))
+			return true;
+	return false;
+}
+
 void vmesh_fence(struct vmesh_group *g, u16 r, const struct vmesh_group_msg *msg, u64 now)
 {
 	struct vmesh_rank *rank = &g->ranks[r];
@@ -210,7 +223,7 @@ void vmesh_fence(struct vmesh_group *g, u16 r, const struct vmesh_group_msg *msg
 
 	rank->spoke = true;
 	g->fence_waited |= msg->ranks & ~BIT_ULL(g->rank);
-	if (g->state == VIRTMESH_GROUP_FORMED && !g->fencing && !list_empty(&g->ops)) {
+	if (g->state == VIRTMESH_GROUP_FORMED && !g->fencing && vmesh_program_waits(g)) {
 		/*
 		 * Our own time has not passed, so whom we wait for may be on his
 		 * way: that is for others to tell. Unless we are named: then it is

@@ -47,6 +47,8 @@ struct vmesh_op {
 	 * the group's lock held: may wake and queue, must not call back.
 	 */
 	void (*done)(struct vmesh_op *op);
+	/* The same contexts. Does anybody wait for it now, or may, for all that is known? NULL: yes. */
+	bool (*awaited)(const struct vmesh_op *op);
 
 	/* the outcome: valid from done() on */
 	s64 result; /* as in struct virtmesh_done */

@@ -244,6 +244,26 @@ static void vmesh_entry_done(struct vmesh_op *op)
 	spin_unlock(&q->lock);
 }
 
+/*
+ * A thread that is stopped has left its wait before. Of an eventfd, a busy poll and
+ * io_uring it cannot be known.
+ */
+static bool vmesh_entry_awaited(const struct vmesh_op *op)
+{
+	const struct vmesh_entry *e = container_of(op, struct vmesh_entry, op);
+	struct vmesh_ops *q = &e->file->ops;
+
+	switch (e->taker) {
+	case VMESH_TAKER_SUBMIT:
+		/* No barrier: who begins to wait just now may be taken for one who does not. */
+		return waitqueue_active(&q->wait) || READ_ONCE(q->eventfd) || READ_ONCE(q->busy_us);
+	case VMESH_TAKER_NOBODY:
+		return false;
+	default:
+		return true;
+	}
+}
+
 int vmesh_entry_start(struct vmesh_entry *e)
 {
 	struct vmesh_ops *q = &e->file->ops;
@@ -251,6 +271,7 @@ int vmesh_entry_start(struct vmesh_entry *e)
 	int err;
 
 	e->op.done = vmesh_entry_done;
+	e->op.awaited = vmesh_entry_awaited;
 	/* Before it is posted, because it may end while it is. */
 	spin_lock_bh(&q->lock);
 	list_add_tail(&e->list, &q->pending);

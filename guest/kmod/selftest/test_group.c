@@ -259,6 +259,35 @@ static void heeds_a_fence(struct kunit *test)
 	fake_group_end(g);
 }
 
+static bool by_nobody(const struct vmesh_op *op)
+{
+	return false;
+}
+
+/*
+ * A receive that nobody waits for: our program was stopped when it had posted that,
+ * and we do not say that it waited.
+ */
+static void speaks_for_who_waits_alone(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vm_group_msg msg;
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_RECV, 1, 64, 60000);
+	o->op.awaited = by_nobody;
+	fake_say_group(test, 1, VM_GROUP_FENCE, FAKE_COOKIE + 1, 1, 0);
+	fake_op_ends(test, o, -ESTALE, 0);
+	fake_group_end(g);
+	do {
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_GROUP));
+		memcpy(&msg, fake_payload(f), sizeof(msg));
+		KUNIT_EXPECT_NE(test, msg.verb, VM_GROUP_FENCE);
+	} while (msg.verb != VM_GROUP_LEAVE);
+}
+
 /*
  * Between two operations of ours, rank 2 has left and rank 1, whom that failed,
  * forms again without having heard why. It is rank 2 that is missing, and whoever
@@ -308,6 +337,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),
+				     KUNIT_CASE(speaks_for_who_waits_alone),
 				     KUNIT_CASE(tells_who_failed_after_the_grace),
 				     KUNIT_CASE(survivors_of_a_leave),
 				     {} };
