@@ -19,6 +19,10 @@
  * newer one from a member of a formed group means it forms the group again: it
  * is lost to this forming. While we are not forming ourselves we only remember
  * it and do not answer: our present cookie is of a forming that has ended.
+ *
+ * LEAVE ends its sender's cookie, in whatever state we are. While we form, it is
+ * not confirmed any more and may still come with a new one; who forms with the
+ * survivors of a failure does not wait for it.
  */
 #include <linux/delay.h>
 #include <linux/skbuff.h>
@@ -122,6 +126,8 @@ static void vmesh_formed(struct vmesh_group *g)
 		g->all.ranks = 0;
 	g->state = VIRTMESH_GROUP_FORMED;
 	g->was_formed = true;
+	/* What became of a node after it was confirmed, nobody has looked at. */
+	vmesh_members_check(g);
 	wake_up_interruptible_all(&g->wait);
 }
 
@@ -183,7 +189,8 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	struct vmesh_rank *rank = &g->ranks[r];
 	bool known = rank->cookie && rank->incarnation == incarnation;
 
-	if (known && vmesh_seq_before(msg->cookie, rank->cookie))
+	if (known && (vmesh_seq_before(msg->cookie, rank->cookie) ||
+		      (msg->cookie == rank->cookie && rank->left)))
 		return; /* it was late */
 	if (known && msg->cookie == rank->cookie) {
 		if (g->state == VIRTMESH_GROUP_FORMING) {
@@ -202,9 +209,11 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	/* It forms the group anew. */
 	rank->cookie = msg->cookie;
 	rank->incarnation = incarnation;
+	rank->left = false;
 	switch (g->state) {
 	case VIRTMESH_GROUP_FORMING:
 		vmesh_rank_reset(g, r);
+		rank->reason = VIRTMESH_REASON_NONE;
 		vmesh_join_forming(g, r, msg);
 		break;
 	case VIRTMESH_GROUP_FORMED:
@@ -220,6 +229,23 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	}
 }
 
+static void vmesh_left(struct vmesh_group *g, u16 r, const struct vmesh_group_msg *msg)
+{
+	struct vmesh_rank *rank = &g->ranks[r];
+
+	rank->left = true;
+	if (!rank->confirmed || msg->peer_cookie != g->cookie)
+		return;
+	if (g->state == VIRTMESH_GROUP_FORMING) {
+		vmesh_rank_reset(g, r);
+		rank->reason = VIRTMESH_REASON_LEFT;
+		return;
+	}
+	vmesh_acked(g, r, VM_FLOW_ONE, msg->layout >> 32, NULL, vmesh_now());
+	vmesh_acked(g, r, VM_FLOW_ALL, msg->layout, NULL, vmesh_now());
+	vmesh_rank_lost(g, r, VIRTMESH_REASON_LEFT);
+}
+
 void vmesh_form_input(struct vmesh_group *g, u16 r, u32 incarnation,
 		      const struct vmesh_group_msg *msg)
 {
@@ -229,17 +255,16 @@ void vmesh_form_input(struct vmesh_group *g, u16 r, u32 incarnation,
 		vmesh_join(g, r, incarnation, msg);
 		return;
 	}
-	/* Of this forming, on both sides? */
-	if (msg->cookie != rank->cookie || msg->peer_cookie != g->cookie || !rank->confirmed)
+	if (msg->cookie != rank->cookie)
 		return;
 	switch (msg->verb) {
 	case VM_GROUP_LEAVE:
-		vmesh_acked(g, r, VM_FLOW_ONE, msg->layout >> 32, NULL, vmesh_now());
-		vmesh_acked(g, r, VM_FLOW_ALL, msg->layout, NULL, vmesh_now());
-		vmesh_rank_lost(g, r, VIRTMESH_REASON_LEFT);
+		vmesh_left(g, r, msg);
 		break;
 	case VM_GROUP_FENCE:
-		vmesh_fence(g, r, msg, vmesh_now());
+		/* Of this forming, on both sides? */
+		if (msg->peer_cookie == g->cookie && rank->confirmed)
+			vmesh_fence(g, r, msg, vmesh_now());
 		break;
 	}
 }
@@ -300,11 +325,14 @@ void vmesh_group_linger(struct vmesh_group *g)
 
 static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 {
-	u64 everybody = GENMASK_ULL(g->count - 1, 0);
+	u64 everybody = GENMASK_ULL(g->count - 1, 0), gone = 0;
 	u16 r;
 
 	vmesh_ops_end(g, 0, -ECANCELED);
-	g->excluded = survivors ? g->excluded | vmesh_failed(g) : 0;
+	vmesh_for_each_rank(r, vmesh_others(g))
+		if (g->ranks[r].left)
+			gone |= BIT_ULL(r);
+	g->excluded = survivors ? g->excluded | vmesh_failed(g) | gone : 0;
 	g->members = everybody & ~g->excluded;
 	g->missing = 0;
 	g->lost = 0;

@@ -382,8 +382,7 @@ void vmesh_groups_walk_ops(struct vmesh *m,
 	vmesh_groups_each(m, vmesh_each_op, &each);
 }
 
-/* Ranks whose nodes are not what they were. */
-static void vmesh_members_check(struct vmesh_group *g, void *ctx)
+void vmesh_members_check(struct vmesh_group *g)
 {
 	struct vmesh_peer *peer;
 	u16 r;
@@ -405,9 +404,14 @@ static void vmesh_members_check(struct vmesh_group *g, void *ctx)
 	}
 }
 
+static void vmesh_members_changed(struct vmesh_group *g, void *ctx)
+{
+	vmesh_members_check(g);
+}
+
 void vmesh_groups_members(struct vmesh *m)
 {
-	vmesh_groups_each(m, vmesh_members_check, NULL);
+	vmesh_groups_each(m, vmesh_members_changed, NULL);
 }
 
 int vmesh_rank_of(const struct vmesh_group *g, u16 node)

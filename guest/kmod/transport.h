@@ -66,6 +66,7 @@ struct vmesh_rank {
 	u32 incarnation; /* its life, of the cookie */
 	u32 cookie; /* 0: not known */
 	bool confirmed; /* it knows ours, and excludes whom we exclude */
+	bool left; /* who drew it said LEAVE: nothing comes of it any more */
 	u16 mtu;
 
 	/* sending to it */
@@ -172,6 +173,9 @@ static inline u64 vmesh_now(void)
 }
 
 int vmesh_rank_of(const struct vmesh_group *g, u16 node); /* or -1 */
+
+/* FORMED: ranks whose nodes are not what they were are lost. */
+void vmesh_members_check(struct vmesh_group *g);
 
 /* Have the timer fire at @ns at the latest. */
 void vmesh_group_at(struct vmesh_group *g, u64 ns);

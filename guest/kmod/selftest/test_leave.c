@@ -55,6 +55,50 @@ static void takes_what_came_before_a_leave(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* A member that was confirmed and leaves is waited for anew; its words of before are late. */
+static void forms_without_who_left(struct kunit *test)
+{
+	struct fake_forming *a = fake_form(test);
+	struct vmesh_group *g = a->g;
+
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[1].confirmed)));
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, 0);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[2].confirmed)));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(g->ranks[1].confirmed));
+	KUNIT_EXPECT_EQ(test, g->ranks[1].reason, VIRTMESH_REASON_LEFT);
+	KUNIT_EXPECT_EQ(test, g->state, VIRTMESH_GROUP_FORMING);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	KUNIT_EXPECT_EQ(test, g->ranks[1].reason, VIRTMESH_REASON_NONE);
+	fake_group_end(g);
+}
+
+/* Who leaves when it has failed already is no survivor either. */
+static void survivors_of_a_late_leave(struct kunit *test)
+{
+	struct fake_forming *a;
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_BARRIER, 0, 0, 60000);
+	fake_say_group(test, 1, VM_GROUP_FENCE, FAKE_COOKIE + 1, 1, 0);
+	fake_say_group(test, 2, VM_GROUP_FENCE, FAKE_COOKIE + 2, 1, 0);
+	fake_op_ends(test, o, -ESTALE, 6);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[2].left)));
+	g->missing = 0; /* nobody was to blame, say */
+	fake_drain(test->priv);
+	a = fake_form_again(test, g, VIRTMESH_FORM_SURVIVORS);
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(fake_ours.ranks), 4);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 4, 0);
+	fake_form_ends(test, a, 0, 3);
+	fake_group_end(g);
+}
+
 struct word_wait {
 	struct vmesh_group *g;
 	struct completion done;
@@ -157,6 +201,8 @@ static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(names_who_left),
 				     KUNIT_CASE(takes_what_came_before_a_leave),
 				     KUNIT_CASE(wakes_when_all_have_left),
+				     KUNIT_CASE(forms_without_who_left),
+				     KUNIT_CASE(survivors_of_a_late_leave),
 				     KUNIT_CASE(answers_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),
 				     {} };
