@@ -165,6 +165,12 @@ int vmesh_group_ready(const struct vmesh_group *g)
 	return READ_ONCE(g->state) == VIRTMESH_GROUP_FORMED ? 0 : -ENOTCONN;
 }
 
+/* A control message is one frame, and all members together have room for no more. */
+static unsigned int vmesh_control_room(const struct vmesh_group *g)
+{
+	return g->frame_max - sizeof(struct vm_data) - sizeof(struct vm_heard);
+}
+
 int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 {
 	u64 now = vmesh_now();
@@ -179,6 +185,8 @@ int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 
 	spin_lock_bh(&g->lock);
 	err = vmesh_group_ready(g);
+	if (!err && op->kind == VM_KIND_CONTROL && op->len > vmesh_control_room(g))
+		err = -EMSGSIZE;
 	if (err)
 		goto out;
 	op->posted_ns = now;

@@ -59,6 +59,8 @@ int vmesh_parse_data(const u8 *payload, unsigned int len, struct vmesh_data *out
 	};
 	if (!out->cookie || !out->number || out->root >= VM_RANKS_MAX)
 		return -EBADMSG;
+	if (out->kind == VM_KIND_CONTROL && out->len != out->total)
+		return -EBADMSG; /* that is one frame */
 	/* Only a part of no bytes has a frame of none. */
 	if (out->offset > out->total || out->len > out->total - out->offset ||
 	    (!out->len && out->total))

@@ -197,6 +197,29 @@ static void parks_no_more(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* A control message is one frame to every member, also to one with a smaller MTU than ours. */
+static void cuts_no_control(struct kunit *test)
+{
+	struct fake_forming *a = fake_form(test);
+	struct vmesh_op *op = kunit_kzalloc(test, sizeof(*op), GFP_KERNEL);
+	struct vmesh_group *g = a->g;
+
+	KUNIT_ASSERT_NOT_NULL(test, op);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
+	fake_ours.mtu = cpu_to_be16(VM_MTU_MIN);
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	op->group = g;
+	op->kind = VM_KIND_CONTROL;
+	op->root = 1;
+	op->timeout_ns = NSEC_PER_SEC;
+	op->len = VM_MTU_MIN - sizeof(struct vm_hdr) - sizeof(struct vm_data) -
+		  sizeof(struct vm_heard) + 1;
+	KUNIT_EXPECT_LE(test, op->len, (u64)vmesh_control_max(g->m));
+	KUNIT_EXPECT_EQ(test, vmesh_group_post(g, op), -EMSGSIZE);
+	fake_group_end(g);
+}
+
 /* While the ring takes nothing, an acknowledgment is not tried for every while. */
 static void acknowledges_when_there_is_room(struct kunit *test)
 {
@@ -334,6 +357,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(parks),
 				     KUNIT_CASE(windows_of_their_own),
 				     KUNIT_CASE(parks_no_more),
+				     KUNIT_CASE(cuts_no_control),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),

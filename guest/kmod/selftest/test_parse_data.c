@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* parse_data.c: every length the transport's frames can be cut to, every limit. */
 #include <kunit/test.h>
+#include <uapi/linux/virtmesh.h>
 
 #include "parse_data.h"
 
@@ -67,7 +68,7 @@ static const struct frame good_data = {
 		.group = cpu_to_be32(1),
 		.cookie = cpu_to_be32(2),
 		.flow = VM_FLOW_ALL,
-		.kind = VM_KIND_CONTROL,
+		.kind = VIRTMESH_OP_ALLGATHER,
 		.flags = VM_DATA_ACK_NOW,
 		.heard = 2,
 		.root = cpu_to_be16(VM_RANKS_MAX - 1),
@@ -95,11 +96,14 @@ static void data(struct kunit *test)
 				    len > lead ? 0 : -EBADMSG, "%u bytes", len);
 	}
 	at = exactly(test, &good_data, len);
+	((struct frame *)at)->data.kind = VM_KIND_CONTROL; /* which comes in one piece */
+	KUNIT_EXPECT_EQ(test, vmesh_parse_data(at, len, &out), -EBADMSG);
+	at = exactly(test, &good_data, len);
 	KUNIT_ASSERT_EQ(test, vmesh_parse_data(at, len, &out), 0);
 	KUNIT_EXPECT_EQ(test, out.group, 1);
 	KUNIT_EXPECT_EQ(test, out.cookie, 2);
 	KUNIT_EXPECT_EQ(test, out.flow, VM_FLOW_ALL);
-	KUNIT_EXPECT_EQ(test, out.kind, VM_KIND_CONTROL);
+	KUNIT_EXPECT_EQ(test, out.kind, VIRTMESH_OP_ALLGATHER);
 	KUNIT_EXPECT_EQ(test, out.flags, VM_DATA_ACK_NOW);
 	KUNIT_EXPECT_EQ(test, out.root, VM_RANKS_MAX - 1);
 	KUNIT_EXPECT_EQ(test, out.number, 3);

@@ -524,7 +524,8 @@ struct virtmesh_submit {
  * @addr: in: of the data
  * @timeout_ns: in: 1..VIRTMESH_TIMEOUT_MAX_NS. A receive with 0 does not wait (EAGAIN).
  * @group: in: handle
- * @len: in: bytes to send, or room; out: received. At most virtmesh_info.control_max
+ * @len: in: bytes to send, or room; out: received. At most virtmesh_info.control_max,
+ *	and less (EMSGSIZE) when a member of the group has a smaller MTU
  * @rank: in: to whom; out: from whom
  * @flags: must be 0
  * @reserved: must be 0
