@@ -62,19 +62,21 @@ static struct vm_member_entry entry_of(const struct node *node)
 }
 
 /* MEMBERS with room for @count entries, behind the header that is returned. */
-static struct vm_members *begin_members(struct broker *b, __u32 addr, __u32 epoch, __u32 prev,
-					unsigned int first, unsigned int count, unsigned int total)
+static struct vm_members *begin_members(struct broker *b, __u32 addr, const struct ensemble *ens,
+					__u32 prev, unsigned int first, unsigned int count,
+					unsigned int total)
 {
 	size_t len = sizeof(struct vm_members) + count * sizeof(struct vm_member_entry);
 	struct vm_members members = {
-		.epoch = htobe32(epoch),
+		.epoch = htobe32(ens->epoch),
 		.prev_epoch = htobe32(prev),
 		.first = htobe16(first),
 		.count = htobe16(count),
 		.total = htobe16(total),
+		.mtu = htobe16(ens->mtu),
 	};
 
-	return memcpy(begin(b, addr, VM_F_MEMBERS, epoch, len), &members, sizeof(members));
+	return memcpy(begin(b, addr, VM_F_MEMBERS, ens->epoch, len), &members, sizeof(members));
 }
 
 static void put_entry(struct vm_members *members, unsigned int i, const struct node *node)
@@ -97,7 +99,7 @@ void control_change(struct broker *b, const struct ensemble *ens, __u32 prev,
 	/* A group without members has no group map to send to. */
 	if (!ens->live)
 		return;
-	members = begin_members(b, vm_addr(ens->id, VM_NODE_ALL), ens->epoch, prev, 0, n, n);
+	members = begin_members(b, vm_addr(ens->id, VM_NODE_ALL), ens, prev, 0, n, n);
 	for (unsigned int i = 0; i < n; i++)
 		put_entry(members, i, nodes[i]);
 	end_members(b, members, n);
@@ -112,7 +114,7 @@ static void send_snapshot(struct broker *b, const struct node *to, const struct 
 		struct vm_members *members;
 
 		n = ens->count - first < most ? ens->count - first : most;
-		members = begin_members(b, to->addr, ens->epoch, 0, first, n, ens->count);
+		members = begin_members(b, to->addr, ens, 0, first, n, ens->count);
 		for (unsigned int i = 0; i < n; i++)
 			put_entry(members, i, &b->mesh.nodes[ens->first + first + i]);
 		end_members(b, members, n);

@@ -43,6 +43,11 @@ unsigned int vmesh_payload_max(struct vmesh *m)
 	return READ_ONCE(m->join.mtu) - sizeof(struct vm_hdr);
 }
 
+unsigned int vmesh_group_payload_max(struct vmesh *m)
+{
+	return min(READ_ONCE(m->join.mtu), READ_ONCE(m->join.group_mtu)) - sizeof(struct vm_hdr);
+}
+
 unsigned int vmesh_dgram_max(struct vmesh *m)
 {
 	return vmesh_payload_max(m) - sizeof(struct vm_datagram);

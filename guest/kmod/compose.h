@@ -27,6 +27,7 @@ void vmesh_compose_head(struct vmesh *m, void *eth, u16 node, enum vm_frame_type
 
 /* Bytes of payload a frame may carry now, and of a datagram's data. Any context. */
 unsigned int vmesh_payload_max(struct vmesh *m);
+unsigned int vmesh_group_payload_max(struct vmesh *m); /* of what goes to the group's address */
 unsigned int vmesh_dgram_max(struct vmesh *m);
 
 #endif /* VMESH_COMPOSE_H */

@@ -217,7 +217,8 @@ ssize_t vmesh_file_write(struct vmesh_file *f, struct iov_iter *from, bool nonbl
 	err = vmesh_join_ready(m);
 	if (err)
 		return err;
-	if (head.len > vmesh_dgram_max(m))
+	if (head.len > vmesh_dgram_max(m) ||
+	    (head.node == VM_NODE_ALL && head.len + sizeof(*dgram) > vmesh_group_payload_max(m)))
 		return -EMSGSIZE;
 	if (head.node != VM_NODE_ALL &&
 	    (head.node == vmesh_node(m) || !vmesh_peer_is_member(&m->peers, head.node)))

@@ -222,6 +222,14 @@ static u32 vmesh_part_number(struct vmesh_group *g, struct vmesh_flow *flow, str
 	return op->number;
 }
 
+/* Bytes of payload behind struct vm_hdr. What is cloned, the host drops over the smallest MTU. */
+static unsigned int vmesh_flow_frame_max(const struct vmesh_group *g, const struct vmesh_flow *flow)
+{
+	if (flow->kind == VM_FLOW_ONE)
+		return g->frame_max;
+	return min_t(unsigned int, g->frame_max, vmesh_group_payload_max(g->m));
+}
+
 /* Write the next frame of @part into @slot. */
 static unsigned int vmesh_cut(struct vmesh_group *g, struct vmesh_flow *flow,
 			      struct vmesh_part *part, struct vmesh_slot *slot)
@@ -241,7 +249,7 @@ static unsigned int vmesh_cut(struct vmesh_group *g, struct vmesh_flow *flow,
 	heard = vmesh_put_heard(g, flow, (struct vm_heard *)(data + 1));
 	at = (struct vm_heard *)(data + 1) + heard;
 	len = min_t(u64, op->len - part->sent,
-		    g->frame_max - sizeof(*data) - heard * sizeof(struct vm_heard));
+		    vmesh_flow_frame_max(g, flow) - sizeof(*data) - heard * sizeof(struct vm_heard));
 
 	vmesh_compose_head(g->m, eth,
 			   flow->kind == VM_FLOW_ALL ? VM_NODE_ALL : g->ranks[flow->to].node,

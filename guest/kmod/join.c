@@ -257,6 +257,7 @@ static void vmesh_on_members(struct vmesh *m, const struct vmesh_msg *msg)
 	ret = vmesh_members_take(m, &members);
 	if (ret > 0) {
 		j->sync.due = false;
+		WRITE_ONCE(j->group_mtu, members.mtu ?: U16_MAX);
 		vmesh_groups_members(m);
 		vmesh_changed(m);
 	} else if (ret < 0) {
@@ -410,6 +411,7 @@ int vmesh_join_init(struct vmesh *m)
 	spin_lock_init(&j->heard_lock);
 	INIT_DELAYED_WORK(&j->work, vmesh_join_work);
 	j->mtu = m->dev.mtu;
+	j->group_mtu = U16_MAX;
 	j->hello_min_ms = HELLO_MIN_MS;
 	j->hello_max_ms = HELLO_MAX_MS;
 	do

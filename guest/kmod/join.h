@@ -42,6 +42,7 @@ struct vmesh_join {
 	u8 state; /* enum virtmesh_link_state */
 	u16 refusal; /* enum vm_refusal */
 	u16 mtu; /* what we may send */
+	u16 group_mtu; /* what all ports take, ours or not; U16_MAX: not said */
 	u32 incarnation;
 	u32 epoch; /* of the membership in `peers`; 0: none yet */
 	u64 nonce;

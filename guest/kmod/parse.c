@@ -86,11 +86,13 @@ int vmesh_parse_members(const u8 *payload, unsigned int len, struct vmesh_member
 	out->first = be16_to_cpu(m.first);
 	out->count = be16_to_cpu(m.count);
 	out->total = be16_to_cpu(m.total);
+	out->mtu = be16_to_cpu(m.mtu);
 	out->entries = payload + sizeof(m);
 	if (!out->epoch || out->count > (len - sizeof(m)) / sizeof(struct vm_member_entry))
 		return -EBADMSG;
 	/* Sums of two 16 bit numbers fit an int. */
-	if (out->total > VM_NODE_MAX || out->first + out->count > out->total)
+	if (out->total > VM_NODE_MAX || (out->mtu && out->mtu < VM_MTU_MIN) ||
+	    out->first + out->count > out->total)
 		return -EBADMSG;
 	return 0;
 }

@@ -48,6 +48,7 @@ struct vmesh_members {
 	u16 first;
 	u16 count;
 	u16 total;
+	u16 mtu; /* of frames to the group; 0: not said */
 	const u8 *entries; /* in the frame, all `count` of them */
 };
 

@@ -136,7 +136,7 @@ struct vm_members {
 	__be16 first; /* index of entry[0] in the whole */
 	__be16 count; /* entries in this frame */
 	__be16 total; /* entries in the whole */
-	__be16 reserved;
+	__be16 mtu; /* the smallest of all ports: what is cloned must fit; 0: not said */
 	struct vm_member_entry entry[];
 };
 VM_ASSERT_SIZE(struct vm_members, 16);

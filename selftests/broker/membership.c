@@ -418,15 +418,13 @@ TEST_F(mesh, two_ensembles_know_nothing_of_each_other)
 }
 
 /* Ports the broker finds in the maps, without an interface: it only counts them. */
-static int enter_ports(unsigned int first, unsigned int n)
+static int enter_ports(unsigned int first, unsigned int n, __u16 mtu)
 {
 	struct vm_maps maps;
 	int err = vm_maps_open(&maps);
 
 	for (unsigned int i = first; !err && i < first + n; i++) {
-		struct vm_port port = { .addr = vm_addr(1, i),
-					.mtu = VM_MTU_DEFAULT,
-					.added_ns = i };
+		struct vm_port port = { .addr = vm_addr(1, i), .mtu = mtu, .added_ns = i };
 		__u32 ifindex = 100000 + i;
 
 		err = bpf_map_update_elem(maps.ports, &ifindex, &port, BPF_NOEXIST);
@@ -473,7 +471,7 @@ TEST_F(mesh, snapshot_of_many_nodes_comes_in_pages_of_the_mtu)
 {
 	bool seen[1000];
 
-	ASSERT_EQ(0, enter_ports(3, 900));
+	ASSERT_EQ(0, enter_ports(3, 900, VM_MTU_DEFAULT));
 	ASSERT_EQ(0, ctl_resync(self->ctl));
 	/* 902 nodes: 156 entries a frame at 1280, 416 at 3366. */
 	self->a.mtu = VM_MTU_MIN;
@@ -493,7 +491,7 @@ TEST_F(mesh, changes_of_many_nodes_at_once_chain_their_epochs)
 
 	ASSERT_EQ(0, guest_join(&self->a));
 	epoch = self->a.epoch;
-	ASSERT_EQ(0, enter_ports(3, 500));
+	ASSERT_EQ(0, enter_ports(3, 500, VM_MTU_DEFAULT));
 	ASSERT_EQ(0, ctl_resync(self->ctl));
 	while (told < 500) {
 		ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
@@ -505,13 +503,34 @@ TEST_F(mesh, changes_of_many_nodes_at_once_chain_their_epochs)
 	EXPECT_EQ(500, told);
 }
 
+static __u16 mtu_of(const struct guest_frame *frame)
+{
+	return be16toh(((const struct vm_members *)frame->payload)->mtu);
+}
+
+/* What goes to the group fits every port, whether a guest is behind it or not. */
+TEST_F(mesh, members_are_told_the_smallest_mtu)
+{
+	struct guest_frame frame;
+
+	ASSERT_EQ(0, guest_join(&self->a));
+	ASSERT_EQ(0, guest_send(&self->a, vm_addr(1, 0), VM_F_SYNC, NULL, 0));
+	ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
+	EXPECT_EQ(VM_MTU_DEFAULT, mtu_of(&frame));
+	ASSERT_EQ(0, enter_ports(3, 1, 1500));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
+	EXPECT_EQ(self->a.epoch, prev_of(&frame));
+	EXPECT_EQ(1500, mtu_of(&frame));
+}
+
 TEST_F(mesh, table_full_of_ports_is_served)
 {
 	struct vm_ctl_info info;
 	bool seen[1100];
 
 	/* Slots and vmesh0's own entry leave 1021 in the map. */
-	ASSERT_EQ(0, enter_ports(3, VM_PORTS_MAX - 3));
+	ASSERT_EQ(0, enter_ports(3, VM_PORTS_MAX - 3, VM_MTU_DEFAULT));
 	ASSERT_EQ(0, ctl_resync(self->ctl));
 	ASSERT_EQ(0, ctl_info(self->ctl, &info));
 	EXPECT_EQ(VM_PORTS_MAX - 1, info.nodes);

@@ -401,6 +401,7 @@ static bool fake_members(struct fake *f, u32 prev, u32 epoch, u16 first, u16 tot
 	members->first = cpu_to_be16(first);
 	members->count = cpu_to_be16(n);
 	members->total = cpu_to_be16(total);
+	members->mtu = cpu_to_be16(f->group_mtu);
 	memcpy(members->entry, entries, n * sizeof(*entries));
 	sent = fake_say(f, FAKE_FRAME_FROM(VM_NODE_BROKER, VM_F_MEMBERS, members, bytes));
 	kfree(members);

@@ -38,6 +38,7 @@ struct fake {
 	u64 offers;
 	u8 mac[ETH_ALEN];
 	u16 mtu;
+	u16 group_mtu; /* MEMBERS says; 0: nothing */
 	u16 link;
 	unsigned int ring_size;
 

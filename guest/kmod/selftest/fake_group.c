@@ -106,8 +106,8 @@ static void op_done(struct vmesh_op *op)
 	complete(&container_of(op, struct fake_op, op)->done);
 }
 
-struct fake_op *fake_post(struct kunit *test, struct vmesh_group *g, u8 kind, u16 root, u64 len,
-			  unsigned int timeout_ms)
+struct fake_op *fake_post_from(struct kunit *test, struct vmesh_group *g, u8 kind, u16 root,
+			       void *memory, u64 len, unsigned int timeout_ms)
 {
 	struct fake_op *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
 
@@ -117,12 +117,18 @@ struct fake_op *fake_post(struct kunit *test, struct vmesh_group *g, u8 kind, u1
 	o->op.kind = kind;
 	o->op.root = root;
 	o->op.len = len;
-	o->op.recv = len ? o->into : NULL;
+	o->op.recv = len ? memory ?: o->into : NULL;
 	o->op.send = o->op.recv;
 	o->op.timeout_ns = timeout_ms * (u64)NSEC_PER_MSEC;
 	o->op.done = op_done;
 	KUNIT_ASSERT_EQ(test, vmesh_group_post(g, &o->op), 0);
 	return o;
+}
+
+struct fake_op *fake_post(struct kunit *test, struct vmesh_group *g, u8 kind, u16 root, u64 len,
+			  unsigned int timeout_ms)
+{
+	return fake_post_from(test, g, kind, root, NULL, len, timeout_ms);
 }
 
 void fake_op_ends(struct kunit *test, struct fake_op *o, s64 result, u64 missing)

@@ -53,6 +53,9 @@ void fake_say_data(struct kunit *test, u16 r, u32 cookie, u32 seq, u8 kind, u16 
 /* An operation on @len bytes, at most what `into` holds. It goes with the test. */
 struct fake_op *fake_post(struct kunit *test, struct vmesh_group *g, u8 kind, u16 root, u64 len,
 			  unsigned int timeout_ms);
+/* The same with memory of the caller's. */
+struct fake_op *fake_post_from(struct kunit *test, struct vmesh_group *g, u8 kind, u16 root,
+			       void *memory, u64 len, unsigned int timeout_ms);
 void fake_op_ends(struct kunit *test, struct fake_op *o, s64 result, u64 missing);
 
 #endif /* VMESH_FAKE_GROUP_H */

@@ -220,6 +220,28 @@ static void cuts_no_control(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* What the host clones fits the smallest port of all, of members or not. */
+static void cuts_clones_to_fit(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_group *g;
+	unsigned int len;
+	struct fake_op *o;
+	void *memory;
+
+	f->group_mtu = VM_MTU_MIN;
+	g = fake_formed(test);
+	KUNIT_EXPECT_EQ(test, g->frame_max, VM_MTU_DEFAULT - sizeof(struct vm_hdr));
+	memory = kunit_kzalloc(test, VM_MTU_DEFAULT, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	o = fake_post_from(test, g, VIRTMESH_OP_BCAST, g->rank, memory, VM_MTU_DEFAULT, 60000);
+	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	len = be16_to_cpu(((struct vm_hdr *)(f->frame + VM_ETH_HLEN))->len);
+	KUNIT_EXPECT_EQ(test, len, VM_MTU_MIN - sizeof(struct vm_hdr));
+	fake_group_end(g);
+	fake_op_ends(test, o, -ECANCELED, 0);
+}
+
 /* While the ring takes nothing, an acknowledgment is not tried for every while. */
 static void acknowledges_when_there_is_room(struct kunit *test)
 {
@@ -358,6 +380,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(windows_of_their_own),
 				     KUNIT_CASE(parks_no_more),
 				     KUNIT_CASE(cuts_no_control),
+				     KUNIT_CASE(cuts_clones_to_fit),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),

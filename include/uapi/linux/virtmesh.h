@@ -12,7 +12,8 @@
  *			EDESTADDRREQ when the file was not bound to a channel.
  *	write(2)	one datagram, the same way. Sleeps (or EAGAIN) while the
  *			transmit ring is full; ENOTCONN before the node has
- *			joined; EMSGSIZE over virtmesh_info.dgram_max;
+ *			joined; EMSGSIZE over virtmesh_info.dgram_max,
+ *			or to all, over what the smallest port takes;
  *			EHOSTUNREACH for a node that is not a member;
  *			EINVAL for non-zero reserved fields.
  *	poll(2)		POLLIN: a datagram waits. POLLOUT: the ring has room.
