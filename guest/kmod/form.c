@@ -24,7 +24,6 @@
  * not confirmed any more and may still come with a new one; who forms with the
  * survivors of a failure does not wait for it.
  */
-#include <linux/delay.h>
 #include <linux/skbuff.h>
 
 #include "compose.h"
@@ -32,7 +31,6 @@
 
 #define VMESH_JOIN_MIN_NS (1000 * 1000ULL) /* between two JOINs; doubles up to */
 #define VMESH_JOIN_MAX_NS (64 * 1000 * 1000ULL)
-#define VMESH_LINGER	  msecs_to_jiffies(2000) /* for the last acknowledgments, at most */
 
 void vmesh_say(struct vmesh_group *g, u16 r, u8 verb, u64 ranks, u32 number, u16 flags)
 {
@@ -298,31 +296,6 @@ static u32 vmesh_next_cookie(struct vmesh *m)
 	return cookie;
 }
 
-static bool vmesh_quiet(struct vmesh_group *g)
-{
-	bool quiet = true;
-	u16 r;
-
-	spin_lock_bh(&g->lock);
-	vmesh_for_each_rank(r, vmesh_others(g) & ~g->lost)
-		if (g->state == VIRTMESH_GROUP_FORMED && !g->dead && vmesh_out(&g->ranks[r]))
-			quiet = false;
-	spin_unlock_bh(&g->lock);
-	return quiet;
-}
-
-/*
- * Frames of operations that have ended well may not have come yet: a member
- * must not end before they have, or its peers would miss what it called done.
- */
-void vmesh_group_linger(struct vmesh_group *g)
-{
-	unsigned long end = jiffies + VMESH_LINGER;
-
-	while (!vmesh_quiet(g) && time_before(jiffies, end))
-		usleep_range(100, 200);
-}
-
 static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 {
 	u64 everybody = GENMASK_ULL(g->count - 1, 0), gone = 0;
@@ -372,7 +345,8 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 	    arg->timeout_ns > VIRTMESH_TIMEOUT_MAX_NS)
 		return -EINVAL;
 	vmesh_fence_wait(g);
-	vmesh_group_linger(g);
+	vmesh_group_cancel(g);
+	vmesh_group_linger(g, vmesh_linger_end(), false);
 
 	spin_lock_bh(&g->lock);
 	if (g->dead || g->state == VIRTMESH_GROUP_FORMING) {

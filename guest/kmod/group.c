@@ -198,12 +198,35 @@ static void vmesh_group_end(struct vmesh_group *g, int result)
 	hrtimer_cancel(&g->timer);
 }
 
-void vmesh_group_leave(struct vmesh_group *g)
+static void vmesh_group_leave_by(struct vmesh_group *g, unsigned long end)
 {
-	vmesh_group_linger(g);
+	vmesh_group_cancel(g);
+	vmesh_group_linger(g, end, true);
 	vmesh_group_end(g, -ECANCELED);
 	vmesh_group_strip(g);
 	vmesh_leave_go_on(g);
+}
+
+void vmesh_group_leave(struct vmesh_group *g)
+{
+	vmesh_group_leave_by(g, vmesh_linger_end());
+}
+
+void vmesh_groups_leave(struct xarray *groups)
+{
+	unsigned long end = vmesh_linger_end(), i;
+	struct vmesh_group *g;
+
+	/* All at once: none waits for the silent members of those before it. */
+	xa_for_each(groups, i, g) {
+		vmesh_group_cancel(g);
+		vmesh_group_linger(g, jiffies, true);
+	}
+	xa_for_each(groups, i, g) {
+		xa_erase(groups, i);
+		vmesh_group_leave_by(g, end);
+		vmesh_group_put(g);
+	}
 }
 
 unsigned int vmesh_control_max(struct vmesh *m)

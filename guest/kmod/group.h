@@ -12,6 +12,7 @@
 
 struct vmesh;
 struct vmesh_group;
+struct xarray;
 struct vmesh_op;
 
 /*
@@ -21,14 +22,22 @@ struct vmesh_op;
 struct vmesh_group *vmesh_group_create(struct vmesh *m, u32 id, const u16 *nodes,
 				       unsigned int count);
 
-/* Tell the others, end every operation with ECANCELED. Process context. Then put. */
+/*
+ * End every operation with ECANCELED, tell the others. Process context; sleeps, two
+ * seconds at most, while frames of ours are on the way. Then put.
+ */
 void vmesh_group_leave(struct vmesh_group *g);
+/* Leave, and put, every group in the array, which is empty then; two seconds for all of them. */
+void vmesh_groups_leave(struct xarray *groups);
 
 /* Any context. The last put frees by RCU. */
 void vmesh_group_get(struct vmesh_group *g);
 void vmesh_group_put(struct vmesh_group *g);
 
-/* VIRTMESH_IOC_GROUP_FORM: sleeps for at most its timeout. Errnos in the uapi header. */
+/*
+ * VIRTMESH_IOC_GROUP_FORM: sleeps for at most its timeout, and before that for the end of
+ * what was: a failure's grace, frames on the way. Errnos in the uapi header.
+ */
 int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg);
 
 u32 vmesh_group_id(const struct vmesh_group *g);

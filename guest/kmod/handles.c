@@ -29,14 +29,7 @@ void vmesh_handles_init(struct vmesh_handles *h)
 
 void vmesh_handles_leave(struct vmesh_handles *h)
 {
-	struct vmesh_group *g;
-	unsigned long i;
-
-	xa_for_each(&h->groups, i, g) {
-		xa_erase(&h->groups, i);
-		vmesh_group_leave(g);
-		vmesh_group_put(g);
-	}
+	vmesh_groups_leave(&h->groups);
 }
 
 void vmesh_handles_free(struct vmesh_handles *h)

@@ -11,7 +11,13 @@
  *
  * The answer needs no group, because a member may have left as well: it has the
  * cookies of the question, the other way round.
+ *
+ * Before that we linger: frames of operations that ended well may not have come
+ * yet, and their receivers would miss what we called done. Nothing new is sent
+ * then, and a member that has got all hears LEAVE at once: it need not wait for
+ * one that is silent.
  */
+#include <linux/delay.h>
 #include <linux/workqueue.h>
 
 #include "compose.h"
@@ -20,12 +26,53 @@
 #define VMESH_LEAVE_MIN_NS (4 * 1000 * 1000ULL) /* between two LEAVEs; doubles up to */
 #define VMESH_LEAVE_MAX_NS (64 * 1000 * 1000ULL)
 #define VMESH_LEAVE_FOR_NS (2 * NSEC_PER_SEC)
+#define VMESH_LINGER	   msecs_to_jiffies(2000) /* for the last acknowledgments, at most */
 #define VMESH_LEAVING_MAX  VIRTMESH_GROUPS_MAX /* the oldest goes for another */
 
 /* What @r is told last: how far we got with its frames. */
 u64 vmesh_last_words(const struct vmesh_group *g, u16 r)
 {
 	return (u64)g->ranks[r].seen[VM_FLOW_ONE].cum << 32 | g->ranks[r].seen[VM_FLOW_ALL].cum;
+}
+
+unsigned long vmesh_linger_end(void)
+{
+	return jiffies + VMESH_LINGER;
+}
+
+/* Ranks that frames of ours may still be on the way to. */
+static u64 vmesh_owing(const struct vmesh_group *g)
+{
+	u64 ranks = 0;
+	u16 r;
+
+	if (g->state != VIRTMESH_GROUP_FORMED || g->dead)
+		return 0;
+	vmesh_for_each_rank(r, vmesh_others(g) & ~g->lost)
+		if (vmesh_out(&g->ranks[r]))
+			ranks |= BIT_ULL(r);
+	return ranks;
+}
+
+void vmesh_group_linger(struct vmesh_group *g, unsigned long end, bool leaving)
+{
+	u64 owing;
+	u16 r;
+
+	for (;;) {
+		spin_lock_bh(&g->lock);
+		owing = vmesh_owing(g);
+		if (owing && leaving) {
+			vmesh_for_each_rank(r, vmesh_others(g) & ~(g->lost | owing | g->told)) {
+				vmesh_say(g, r, VM_GROUP_LEAVE, 0, 0, 0);
+				g->told |= BIT_ULL(r);
+			}
+		}
+		spin_unlock_bh(&g->lock);
+		if (!owing || !time_before(jiffies, end))
+			return;
+		usleep_range(100, 200);
+	}
 }
 
 static void vmesh_leave_say(struct vmesh_group *g)

@@ -293,6 +293,13 @@ void vmesh_ops_end(struct vmesh_group *g, u64 missing, int result)
 		vmesh_op_end(g, op, missing, result);
 }
 
+void vmesh_group_cancel(struct vmesh_group *g)
+{
+	spin_lock_bh(&g->lock);
+	vmesh_ops_end(g, 0, -ECANCELED);
+	spin_unlock_bh(&g->lock);
+}
+
 /* Has @r acknowledged all of @part, which went out on @flow? */
 static bool vmesh_part_acked(struct vmesh_group *g, u16 r, const struct vmesh_part *part, u8 kind)
 {

@@ -136,6 +136,7 @@ struct vmesh_group {
 	/* dead, because it was left: m->groups.leaving.lock */
 	struct list_head leaving; /* in m->groups.leaving.groups, with a reference */
 	u64 unanswered; /* ranks that have not answered our LEAVE */
+	u64 told; /* ranks that heard it before the others, while we lingered; g->lock */
 	u64 leave_ns; /* when it is not said any more */
 
 	/* fencing */
@@ -212,6 +213,12 @@ void vmesh_say(struct vmesh_group *g, u16 rank, u8 verb, u64 ranks, u32 number, 
 /* leave.c */
 u64 vmesh_last_words(const struct vmesh_group *g, u16 r); /* LEAVE's: how far we got with @r's */
 void vmesh_leave_begin(struct vmesh_group *g, u64 now); /* say LEAVE once */
+unsigned long vmesh_linger_end(void); /* jiffies: who lingers from now on may until then */
+/*
+ * Until our frames have come, or @end. Who has got all of his is told at once, if we
+ * are @leaving. Process context, no lock.
+ */
+void vmesh_group_linger(struct vmesh_group *g, unsigned long end, bool leaving);
 /* And until all have answered. @g is dead, and keeps nothing but its ranks. Process context. */
 void vmesh_leave_go_on(struct vmesh_group *g);
 /* A LEAVE from @node, of whatever group. True: it was an answer, and no more. Softirq. */
@@ -231,8 +238,6 @@ u64 vmesh_failed(const struct vmesh_group *g);
 u64 vmesh_to_blame(const struct vmesh_group *g);
 /* Until it is known who is missing: some ms at most. Process context, no lock. */
 void vmesh_fence_wait(struct vmesh_group *g);
-/* Until our frames have come, within bounds. */
-void vmesh_group_linger(struct vmesh_group *g); /* process context, no lock */
 /* Operations may need a rank that is lost: then end everything now. */
 void vmesh_lost_check(struct vmesh_group *g);
 /* @rank is lost, for @reason. */
@@ -244,6 +249,7 @@ u8 vmesh_reason(struct vmesh_group *g, u16 rank, u64 since_ns); /* why it did no
 int vmesh_group_ready(const struct vmesh_group *g);
 void *vmesh_op_into(const struct vmesh_op *op, u16 rank); /* where its part begins */
 void vmesh_ops_end(struct vmesh_group *g, u64 missing, int result); /* every one */
+void vmesh_group_cancel(struct vmesh_group *g); /* every one, ECANCELED. No lock */
 u64 vmesh_ops_tick(struct vmesh_group *g, u64 now);
 /* Of @op, whose part of @rank may be whole now: end it if that was the last. */
 void vmesh_op_advance(struct vmesh_group *g, struct vmesh_op *op);

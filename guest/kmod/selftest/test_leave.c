@@ -197,6 +197,51 @@ static void leaves_until_all_know(struct kunit *test)
 	fake_group_end(fake_group(test));
 }
 
+struct leaving {
+	struct vmesh_group *g;
+	struct completion done;
+};
+
+static int leaves(void *arg)
+{
+	struct leaving *l = arg;
+
+	vmesh_group_leave(l->g);
+	complete(&l->done);
+	return 0;
+}
+
+/*
+ * Rank 1 has not got all we sent: we linger for it, with nothing pending any more, and
+ * rank 2 need not wait for that.
+ */
+static void tells_the_others_at_once(struct kunit *test)
+{
+	struct vm_ack ack = {};
+	struct vm_group_msg msg;
+	struct vmesh_group *g;
+	struct leaving l;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_SEND, 1, 4, 60000);
+	l.g = g;
+	init_completion(&l.done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(leaves, &l, "virtmesh-leave")));
+	fake_op_ends(test, o, -ECANCELED, 0);
+	pop_leave(test, 3, 0, &msg);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(g->dead));
+	ack.group = fake_ours.group;
+	ack.cookie = cpu_to_be32(FAKE_COOKIE + 1);
+	ack.peer_cookie = fake_ours.cookie;
+	ack.flow[VM_FLOW_ONE].cum = cpu_to_be32(1);
+	fake_say_as(test, 1, VM_F_ACK, 1, &ack, sizeof(ack));
+	wait_for_completion(&l.done);
+	KUNIT_EXPECT_EQ(test, g->told, 4);
+	pop_leave(test, 2, VM_GROUP_ASK, &msg);
+	vmesh_group_put(g);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(names_who_left),
 				     KUNIT_CASE(takes_what_came_before_a_leave),
@@ -205,6 +250,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(survivors_of_a_late_leave),
 				     KUNIT_CASE(answers_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),
+				     KUNIT_CASE(tells_the_others_at_once),
 				     {} };
 
 static struct kunit_suite suite = {
