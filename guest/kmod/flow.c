@@ -13,6 +13,11 @@
  * until the receiver has acknowledged it, so no more are ever on the way, and
  * repairs need no credit of their own. A cloned frame counts at every receiver.
  *
+ * Fairness: flows take turns of VMESH_TURN frames, so that a gigabyte to one rank does
+ * not go out before a word to the next. And frames are shared by all flows: one that
+ * has its share out already leaves theirs to the others, who may be answered when it
+ * is not.
+ *
  * Slots keep the frames until every receiver has acknowledged them. Their skbs
  * are made with the group and used again and again: each sending takes one more
  * reference, which the ring drops; a frame whose skb has only ours is not in the
@@ -26,6 +31,8 @@
 #include "transport.h"
 
 #define VMESH_KICK_EVERY 16 /* frames: the device works while we go on */
+#define VMESH_TURN	 16 /* frames of one flow, before it is the next's turn */
+#define VMESH_POOL_SHARE 32 /* frames that each of the other ranks can count on */
 
 int vmesh_flow_prepare(struct vmesh_flow *flow)
 {
@@ -39,12 +46,22 @@ static void vmesh_pool_put(struct vmesh_group *g, struct sk_buff *skb)
 	g->pool[(g->pool_head + g->pool_free++) % g->pool_size] = skb;
 }
 
-/* The one that was put back first; NULL while even that is still in the ring. */
-static struct sk_buff *vmesh_pool_get(struct vmesh_group *g)
+/* Would @flow, which has its own share, take from what each other rank can count on? */
+static bool vmesh_pool_is_others(const struct vmesh_group *g, const struct vmesh_flow *flow)
+{
+	return flow->next - flow->first >= g->pool_share &&
+	       g->pool_free <= g->pool_share * (g->count - 2);
+}
+
+/*
+ * The one that was put back first; NULL while even that is still in the ring, or
+ * while others are not to be left without.
+ */
+static struct sk_buff *vmesh_pool_get(struct vmesh_group *g, const struct vmesh_flow *flow)
 {
 	struct sk_buff *skb = g->pool[g->pool_head];
 
-	if (!g->pool_free || skb_shared(skb))
+	if (!g->pool_free || skb_shared(skb) || (g->count > 2 && vmesh_pool_is_others(g, flow)))
 		return NULL;
 	g->pool_head = (g->pool_head + 1) % g->pool_size;
 	g->pool_free--;
@@ -67,7 +84,10 @@ int vmesh_flows_alloc(struct vmesh_group *g)
 	u16 r;
 
 	/* A window to one rank, and something for each of the others. */
-	n = g->count == 1 ? 1 : min(VM_WINDOW_MAX + 32 * (g->count - 2), 3 * VM_WINDOW_MAX);
+	n = g->count == 1 ?
+		    1 :
+		    min(VM_WINDOW_MAX + VMESH_POOL_SHARE * (g->count - 2), 3 * VM_WINDOW_MAX);
+	g->pool_share = g->count > 2 ? (n - VM_WINDOW_MAX) / (g->count - 2) : 0;
 	g->pool = kvcalloc(n, sizeof(*g->pool), GFP_KERNEL_ACCOUNT);
 	if (!g->pool)
 		return -ENOMEM;
@@ -249,7 +269,8 @@ static unsigned int vmesh_cut(struct vmesh_group *g, struct vmesh_flow *flow,
 	heard = vmesh_put_heard(g, flow, (struct vm_heard *)(data + 1));
 	at = (struct vm_heard *)(data + 1) + heard;
 	len = min_t(u64, op->len - part->sent,
-		    vmesh_flow_frame_max(g, flow) - sizeof(*data) - heard * sizeof(struct vm_heard));
+		    vmesh_flow_frame_max(g, flow) - sizeof(*data) -
+			    heard * sizeof(struct vm_heard));
 
 	vmesh_compose_head(g->m, eth,
 			   flow->kind == VM_FLOW_ALL ? VM_NODE_ALL : g->ranks[flow->to].node,
@@ -294,7 +315,7 @@ static bool vmesh_flow_step(struct vmesh_group *g, struct vmesh_flow *flow, stru
 
 	if (!vmesh_flow_open(g, flow, cls, now))
 		return false;
-	slot->skb = vmesh_pool_get(g);
+	slot->skb = vmesh_pool_get(g, flow);
 	if (!slot->skb) {
 		/* Its frames are all out, or the ring has yet to give one back. */
 		g->blocked = true;
@@ -360,12 +381,13 @@ static bool vmesh_is_turn(struct vmesh_group *g, struct vmesh_flow *flow, struct
 	return true;
 }
 
+/* One turn of @flow: how many frames went. */
 static unsigned int vmesh_flow_run(struct vmesh_group *g, struct vmesh_flow *flow, u64 now)
 {
 	struct vmesh_part *part;
 	unsigned int sent = 0;
 
-	for (;;) {
+	while (sent < VMESH_TURN) {
 		part = vmesh_first(&flow->parts);
 		if (part && !vmesh_is_turn(g, flow, part))
 			part = NULL;
@@ -377,6 +399,7 @@ static unsigned int vmesh_flow_run(struct vmesh_group *g, struct vmesh_flow *flo
 		if (++sent % VMESH_KICK_EVERY == 0)
 			vmesh_tx_kick(&g->m->dev);
 	}
+	return sent;
 }
 
 void vmesh_pump(struct vmesh_group *g, u64 now)
@@ -388,7 +411,7 @@ void vmesh_pump(struct vmesh_group *g, u64 now)
 		return;
 	g->blocked = false;
 	sent = 0;
-	do { /* what one kind has finished may be the other's turn */
+	do { /* until nobody can go on; what one kind has finished may be the other's turn */
 		before = sent;
 		sent += vmesh_flow_run(g, &g->all, now);
 		/* Each node begins with its successor, or all would begin with rank 0. */

@@ -158,6 +158,7 @@ struct vmesh_group {
 	struct vmesh_flow all; /* to everybody at once */
 	struct sk_buff **pool; /* frames for the slots: a ring, oldest first */
 	unsigned int pool_size, pool_head, pool_free;
+	unsigned int pool_share; /* frames of it that each rank but one can count on */
 	unsigned int frame_max; /* bytes of payload behind struct vm_hdr */
 
 	struct list_head poll; /* in m->groups.poll: wants to be called at the poll's end */

@@ -242,6 +242,71 @@ static void cuts_clones_to_fit(struct kunit *test)
 	fake_op_ends(test, o, -ECANCELED, 0);
 }
 
+/* A long message to one rank does not go out before the next rank's has begun. */
+static void takes_turns(struct kunit *test)
+{
+	static const u8 nodes[] = { 2, 3, 2, 3 }, frames[] = { 16, 16, 2, 2 };
+	struct fake *f = test->priv;
+	struct vmesh_group *g;
+	void *memory;
+	u8 i, n;
+	u64 len;
+	u16 r;
+
+	g = fake_formed(test);
+	len = 18 * (u64)vmesh_control_max(g->m);
+	memory = kunit_kzalloc(test, len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	for (r = 1; r < 3; r++)
+		WRITE_ONCE(g->ranks[r].window[VM_CLASS_MESSAGE], 0);
+	for (r = 1; r < 3; r++)
+		fake_post_from(test, g, VIRTMESH_OP_SEND, r, memory, len, 60000);
+	spin_lock_bh(&g->lock);
+	for (r = 1; r < 3; r++)
+		g->ranks[r].window[VM_CLASS_MESSAGE] = 64;
+	vmesh_pump(g, vmesh_now());
+	spin_unlock_bh(&g->lock);
+	for (i = 0; i < ARRAY_SIZE(nodes); i++) {
+		for (n = 0; n < frames[i]; n++) {
+			KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+			KUNIT_ASSERT_EQ(test, f->frame[ETH_ALEN - 1], nodes[i]);
+		}
+	}
+	fake_group_end(g);
+}
+
+/* Who does not answer has his share of the frames, and what is over: not what others need. */
+static void leaves_frames_for_others(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_group *g;
+	unsigned int hidden;
+	u16 r;
+
+	g = fake_formed(test);
+	for (r = 1; r < 3; r++)
+		WRITE_ONCE(g->ranks[r].window[VM_CLASS_MESSAGE], 0);
+	for (r = 1; r < 3; r++)
+		fake_post(test, g, VIRTMESH_OP_SEND, r, 4, 60000);
+	spin_lock_bh(&g->lock);
+	/* As if all but one share were out, and one to rank 1. */
+	hidden = g->pool_free - g->pool_share;
+	g->pool_free -= hidden;
+	g->ranks[1].flow.first -= g->pool_share;
+	for (r = 1; r < 3; r++)
+		g->ranks[r].window[VM_CLASS_MESSAGE] = 64;
+	vmesh_pump(g, vmesh_now());
+	KUNIT_EXPECT_EQ(test, vmesh_out(&g->ranks[1]), 0);
+	KUNIT_EXPECT_EQ(test, vmesh_out(&g->ranks[2]), 1);
+	g->pool_free += hidden;
+	g->ranks[1].flow.first += g->pool_share;
+	vmesh_pump(g, vmesh_now());
+	KUNIT_EXPECT_EQ(test, vmesh_out(&g->ranks[1]), 1);
+	spin_unlock_bh(&g->lock);
+	fake_drain(f);
+	fake_group_end(g);
+}
+
 /* While the ring takes nothing, an acknowledgment is not tried for every while. */
 static void acknowledges_when_there_is_room(struct kunit *test)
 {
@@ -381,6 +446,8 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(parks_no_more),
 				     KUNIT_CASE(cuts_no_control),
 				     KUNIT_CASE(cuts_clones_to_fit),
+				     KUNIT_CASE(takes_turns),
+				     KUNIT_CASE(leaves_frames_for_others),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(heeds_a_fence),
