@@ -108,6 +108,13 @@ static u64 vmesh_form_missing(const struct vmesh_group *g, int err)
 	return ranks;
 }
 
+bool vmesh_group_forming(const struct vmesh_group *g, u64 *since_ns, u64 *missing)
+{
+	*since_ns = g->form_ns;
+	*missing = vmesh_unconfirmed(g);
+	return g->state == VIRTMESH_GROUP_FORMING;
+}
+
 static void vmesh_formed(struct vmesh_group *g)
 {
 	unsigned int others = hweight64(vmesh_others(g)), mtu = READ_ONCE(g->m->join.mtu);
@@ -322,6 +329,7 @@ static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 	}
 	vmesh_flows_reset(g);
 	g->state = VIRTMESH_GROUP_FORMING;
+	g->form_ns = vmesh_now();
 	g->join_wait = VMESH_JOIN_MIN_NS;
 	g->join_ns = 0;
 	if (!vmesh_unconfirmed(g))

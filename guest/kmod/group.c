@@ -347,9 +347,7 @@ static struct vmesh_group *vmesh_group_find(struct vmesh *m, u32 id)
 	return g;
 }
 
-/* Call @fn for each group, g->lock held. Any context. */
-static void vmesh_groups_each(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *ctx),
-			      void *ctx)
+void vmesh_groups_walk(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *ctx), void *ctx)
 {
 	struct vmesh_group *g;
 	unsigned long id;
@@ -402,7 +400,7 @@ void vmesh_groups_walk_ops(struct vmesh *m,
 {
 	struct vmesh_each_op each = { .fn = fn, .ctx = ctx };
 
-	vmesh_groups_each(m, vmesh_each_op, &each);
+	vmesh_groups_walk(m, vmesh_each_op, &each);
 }
 
 void vmesh_members_check(struct vmesh_group *g)
@@ -434,7 +432,7 @@ static void vmesh_members_changed(struct vmesh_group *g, void *ctx)
 
 void vmesh_groups_members(struct vmesh *m)
 {
-	vmesh_groups_each(m, vmesh_members_changed, NULL);
+	vmesh_groups_walk(m, vmesh_members_changed, NULL);
 }
 
 int vmesh_rank_of(const struct vmesh_group *g, u16 node)
@@ -597,5 +595,5 @@ void vmesh_groups_room(struct vmesh *m)
 	if (!READ_ONCE(m->groups.blocked))
 		return;
 	WRITE_ONCE(m->groups.blocked, false);
-	vmesh_groups_each(m, vmesh_pump_blocked, NULL);
+	vmesh_groups_walk(m, vmesh_pump_blocked, NULL);
 }

@@ -65,6 +65,11 @@ void vmesh_groups_walk_ops(struct vmesh *m,
 			   void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx),
 			   void *ctx);
 void vmesh_op_progress(struct vmesh_op *op, u64 *bytes, u64 *missing);
+/* @fn for every group of the node, its lock held. Any context. */
+void vmesh_groups_walk(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *ctx), void *ctx);
+/* Does a program form it, without @missing yet? And does one wait for a control message? */
+bool vmesh_group_forming(const struct vmesh_group *g, u64 *since_ns, u64 *missing);
+bool vmesh_group_listening(const struct vmesh_group *g, u64 *since_ns);
 
 /*
  * Take the oldest control message: copies up to @room bytes to @data. Returns

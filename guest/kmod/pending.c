@@ -61,29 +61,66 @@ struct vmesh_pending_wait {
 
 /* Looking at our own. */
 
-/* In vmesh_groups_walk_ops(): the group's lock is held. */
-static void vmesh_pending_add(struct vmesh_group *g, struct vmesh_op *op, void *ctx)
+/*
+ * One more of @g that waits since @since_ns, in its place: the record to be filled.
+ * NULL: there are enough that are older. The group's lock is held.
+ */
+static struct virtmesh_record *vmesh_pending_add(struct vmesh_pending_set *set,
+						 struct vmesh_group *g, u64 since_ns)
 {
-	struct vmesh_pending_set *set = ctx;
 	struct vmesh_pending_entry *e;
 	unsigned int i, at;
 
 	if (set->total < U16_MAX)
 		set->total++;
 	for (at = set->count; at; at--)
-		if (set->entry[at - 1].record.posted_ns <= op->posted_ns)
+		if (set->entry[at - 1].record.posted_ns <= since_ns)
 			break;
 	if (at == VIRTMESH_PENDING_MAX)
-		return;
+		return NULL;
 	if (set->count < VIRTMESH_PENDING_MAX)
 		set->count++;
 	e = &set->entry[at];
 	memmove(e + 1, e, (set->count - 1 - at) * sizeof(*e));
 	memset(e, 0, sizeof(*e));
-	vmesh_record_fill(&e->record, op);
 	e->ranks = vmesh_group_count(g);
 	for (i = 0; i < e->ranks; i++)
 		e->nodes[i] = vmesh_group_node(g, i);
+	return &e->record;
+}
+
+static void vmesh_pending_op(struct vmesh_group *g, struct vmesh_op *op, void *ctx)
+{
+	struct virtmesh_record *r = vmesh_pending_add(ctx, g, op->posted_ns);
+
+	if (r)
+		vmesh_record_fill(r, op);
+}
+
+static void vmesh_pending_wait_for(struct vmesh_pending_set *set, struct vmesh_group *g, u16 kind,
+				   u64 since_ns, u64 missing)
+{
+	struct virtmesh_record *r = vmesh_pending_add(set, g, since_ns);
+
+	if (!r)
+		return;
+	r->posted_ns = since_ns;
+	r->missing = missing;
+	r->group = vmesh_group_id(g);
+	r->opcode = kind;
+	r->self = vmesh_group_rank(g);
+	r->node = vmesh_group_node(g, r->self);
+}
+
+/* Programs may wait without an operation. */
+static void vmesh_pending_group(struct vmesh_group *g, void *ctx)
+{
+	u64 since, missing;
+
+	if (vmesh_group_forming(g, &since, &missing))
+		vmesh_pending_wait_for(ctx, g, VM_KIND_FORM, since, missing);
+	if (vmesh_group_listening(g, &since))
+		vmesh_pending_wait_for(ctx, g, VM_KIND_LISTEN, since, 0);
 }
 
 /* Any context that @gfp allows. NULL: no memory. */
@@ -91,8 +128,10 @@ static struct vmesh_pending_set *vmesh_pending_own(struct vmesh *m, gfp_t gfp)
 {
 	struct vmesh_pending_set *set = kzalloc(sizeof(*set), gfp);
 
-	if (set)
-		vmesh_groups_walk_ops(m, vmesh_pending_add, set);
+	if (set) {
+		vmesh_groups_walk_ops(m, vmesh_pending_op, set);
+		vmesh_groups_walk(m, vmesh_pending_group, set);
+	}
 	return set;
 }
 

@@ -349,5 +349,19 @@ static bool vmesh_control_ready(struct vmesh_group *g)
 
 long vmesh_control_wait(struct vmesh_group *g, long timeout)
 {
-	return wait_event_interruptible_timeout(g->wait, vmesh_control_ready(g), timeout);
+	spin_lock_bh(&g->lock);
+	if (!g->listeners++)
+		g->listen_ns = vmesh_now();
+	spin_unlock_bh(&g->lock);
+	timeout = wait_event_interruptible_timeout(g->wait, vmesh_control_ready(g), timeout);
+	spin_lock_bh(&g->lock);
+	g->listeners--;
+	spin_unlock_bh(&g->lock);
+	return timeout;
+}
+
+bool vmesh_group_listening(const struct vmesh_group *g, u64 *since_ns)
+{
+	*since_ns = g->listen_ns;
+	return g->listeners;
 }

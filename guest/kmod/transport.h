@@ -129,6 +129,7 @@ struct vmesh_group {
 	u64 excluded; /* those that do not: members | excluded is everybody */
 	u64 lost; /* members that will do nothing more: ranks[].reason says why */
 	u64 missing; /* whom operations were failed for */
+	u64 form_ns; /* since when it is being formed */
 	u64 join_ns; /* when JOIN is said again; or LEAVE */
 	u64 join_wait; /* ns until the time after that */
 	wait_queue_head_t wait; /* forming has ended, or a control message came */
@@ -145,6 +146,9 @@ struct vmesh_group {
 	u64 fence_waited; /* ranks anybody waited for */
 	u64 fence_own; /* that we waited for */
 	u32 fence_number;
+
+	unsigned int listeners; /* threads that wait for a control message */
+	u64 listen_ns; /* since when there are some */
 
 	bool spoke; /* our own part in a FENCE, which is answered with it later on */
 	u32 generation; /* of the last collective posted */

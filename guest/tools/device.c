@@ -140,8 +140,14 @@ const char *mesh_opcode(unsigned int opcode)
 	};
 	_Static_assert(sizeof(words) / sizeof(words[0]) == VIRTMESH_OPS, "an opcode has no word");
 
-	if (opcode == VM_KIND_CONTROL)
+	switch (opcode) {
+	case VM_KIND_CONTROL:
 		return "control";
+	case VM_KIND_FORM:
+		return "form";
+	case VM_KIND_LISTEN:
+		return "control-recv";
+	}
 	return opcode < VIRTMESH_OPS && words[opcode] ? words[opcode] : "?";
 }
 

@@ -143,8 +143,20 @@ static void tell_json(const struct look *l)
 	json_object_put(o);
 }
 
+static void tell_what(__u16 node, const struct virtmesh_record *r)
+{
+	printf("node %u: %s", node, mesh_opcode(r->opcode));
+	if (r->number)
+		printf(" %u", r->number);
+	printf(" on group %u", r->group);
+	if (r->len)
+		printf(", %" PRIu64 " bytes of %" PRIu64, (uint64_t)r->bytes, (uint64_t)r->len);
+}
+
 static void tell_text(const struct look *l, size_t roots)
 {
+	bool any = false;
+
 	for (size_t n = 0; n < l->waits.n; n++) {
 		const struct answer *a = &l->answers[n];
 
@@ -156,10 +168,10 @@ static void tell_text(const struct look *l, size_t roots)
 
 			if (!counts(l, a, i))
 				continue;
-			printf("node %u: %s %u on group %u, %" PRIu64 " bytes of %" PRIu64
-			       ", for %.0f ms: waits for node",
-			       l->waits.node[n], mesh_opcode(r->opcode), r->number, r->group,
-			       (uint64_t)r->bytes, (uint64_t)r->len, waited_ms(a, r));
+			any = true;
+			tell_what(l->waits.node[n], r);
+			printf(", for %.0f ms: waits for %s", waited_ms(a, r),
+			       r->missing ? "node" : "anybody");
 			for (int k = 0; k < VIRTMESH_RANKS_MAX; k++)
 				if (r->missing >> k & 1)
 					printf(" %u", a->nodes[i][k]);
@@ -167,7 +179,7 @@ static void tell_text(const struct look *l, size_t roots)
 		}
 	}
 	if (!roots)
-		puts("nobody waits");
+		puts(any ? "nobody waits for any node" : "nobody waits");
 	for (size_t n = 0; n < l->waits.n; n++)
 		if (l->waits.root[n])
 			printf("all wait for node %u, which %s%s\n", l->waits.node[n],

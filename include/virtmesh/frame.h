@@ -251,6 +251,8 @@ struct vm_data {
 VM_ASSERT_SIZE(struct vm_data, 40);
 
 #define VM_KIND_CONTROL 0xff
+#define VM_KIND_FORM	0xfe /* of PENDING_REPLY only: it forms the group */
+#define VM_KIND_LISTEN	0xfd /* the same: it waits for a control message */
 #define VM_HEARD_MAX	16 /* in a larger group nothing is acknowledged to all at once */
 
 /*

@@ -107,6 +107,17 @@ stuck() {
 	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
 }
 
+# A program that never comes to form: those that have come say who it is.
+forms() {
+	begin n1 f "drill -N 1,2 -g 60 -t 8000 -m 10"
+	wait_until 10 somebody_waits n3
+	out=$(vm_exec n4 'mesh stuck -m 300') || :
+	[[ $out == *'node 1: form on group 60, for '*' ms: waits for node 2'* ]] || fail "$out"
+	[[ $out == *'all wait for node 2, which has nothing posted'* ]] || fail "$out"
+	interrupt n1 f KILL
+	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
+}
+
 somebody_waits() { ! vm_exec "$1" 'mesh stuck -m 300'; }
 
 traces() {
@@ -127,5 +138,6 @@ run "run: programs in guests, their environment, their ends" runs
 run "perf: a row for each size, of every operation" perf
 run "stats: what was sent to whom" stats
 run "stuck: a stopped program is the one that all wait for" stuck
+run "stuck: a program that has not come to form the group" forms
 run "trace: the operation that failed, and for whom" traces
 guests_finish

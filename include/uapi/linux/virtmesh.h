@@ -575,7 +575,9 @@ struct virtmesh_busy_poll {
  * @group: id, as the members call it
  * @number: generation or message
  * @result: 0 or a negative errno
- * @opcode, @reason: as above; opcode 255: a control message that was sent
+ * @opcode, @reason: as above; opcode 255: a control message that was sent. And of what
+ *	VIRTMESH_IOC_PENDING tells, 254: the group is being formed, 253: a control message
+ *	is waited for, from whomever (missing is 0)
  * @rank: the root or the other; @self: this node's rank
  * @node: this node
  */
