@@ -5,8 +5,9 @@
  * An operation is recorded when it ends, in a ring that every group of the node
  * writes to; those still pending are found where they are, in the groups' lists.
  * What ran out of time is also told in the kernel's log, in a line that a person
- * can act on. That is for a work item, since consoles are slow and done() holds a
- * group's lock.
+ * can act on, and then what its group did before: the program may not live to be
+ * asked. That is for a work item, since consoles are slow and done() holds a group's
+ * lock.
  */
 #include <linux/bitops.h>
 #include <linux/errno.h>
@@ -26,6 +27,8 @@
 
 static_assert(sizeof(struct virtmesh_record) == 64);
 static_assert(sizeof(struct virtmesh_trace) == 24);
+
+#define VMESH_TRACE_BEFORE 8 /* operations of a group that are told by themselves */
 
 struct vmesh_traced {
 	struct virtmesh_record record;
@@ -108,11 +111,40 @@ static void vmesh_trace_say(const char *name, const struct vmesh_traced *t)
 		  vmesh_record_sends(r) ? "were acknowledged" : "had come");
 }
 
+/* The last operations of the same group that ended before the record numbered @at. */
+static void vmesh_trace_before(struct vmesh *m, u64 at, u32 group)
+{
+	struct virtmesh_record last[VMESH_TRACE_BEFORE], *r;
+	struct vmesh_trace *t = &m->trace;
+	unsigned int n = 0;
+	u64 oldest;
+
+	spin_lock_bh(&t->lock);
+	oldest = t->next > VIRTMESH_RECORDS ? t->next - VIRTMESH_RECORDS : 0;
+	while (at > oldest && n < VMESH_TRACE_BEFORE) {
+		r = &t->ring[--at % VIRTMESH_RECORDS].record;
+		if (r->group == group)
+			last[n++] = *r;
+	}
+	spin_unlock_bh(&t->lock);
+	/* Of several that fail at once, one has all that came before. */
+	if (!n || !__ratelimit(&t->dump))
+		return;
+	while (n--) {
+		r = &last[n];
+		pr_info("%s: before that, %s %u of group %u: %s (%d) after %llu us, %llu bytes\n",
+			m->name, vmesh_kind_name(r->opcode), r->number, group,
+			r->result ? "failed" : "done", r->result,
+			div_u64(r->ended_ns - r->posted_ns, NSEC_PER_USEC), r->bytes);
+	}
+}
+
 static void vmesh_trace_work(struct work_struct *work)
 {
 	struct vmesh_trace *t = container_of(work, struct vmesh_trace, work);
 	struct vmesh *m = container_of(t, struct vmesh, trace);
 	struct vmesh_traced one;
+	u64 at;
 
 	for (;;) {
 		spin_lock_bh(&t->lock);
@@ -122,10 +154,13 @@ static void vmesh_trace_work(struct work_struct *work)
 			spin_unlock_bh(&t->lock);
 			return;
 		}
-		one = t->ring[t->told++ % VIRTMESH_RECORDS];
+		at = t->told++;
+		one = t->ring[at % VIRTMESH_RECORDS];
 		spin_unlock_bh(&t->lock);
-		if (one.record.result == -ETIMEDOUT && __ratelimit(&t->limit))
-			vmesh_trace_say(m->name, &one);
+		if (one.record.result != -ETIMEDOUT || !__ratelimit(&t->limit))
+			continue;
+		vmesh_trace_say(m->name, &one);
+		vmesh_trace_before(m, at, one.record.group);
 	}
 }
 
@@ -134,6 +169,8 @@ int vmesh_trace_init(struct vmesh_trace *t)
 	spin_lock_init(&t->lock);
 	INIT_WORK(&t->work, vmesh_trace_work);
 	ratelimit_default_init(&t->limit);
+	ratelimit_state_init(&t->dump, 5 * HZ, 1);
+	ratelimit_set_flags(&t->dump, RATELIMIT_MSG_ON_RELEASE); /* nobody needs to read it */
 	t->ring = kvcalloc(VIRTMESH_RECORDS, sizeof(*t->ring), GFP_KERNEL);
 	return t->ring ? 0 : -ENOMEM;
 }

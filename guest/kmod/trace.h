@@ -20,7 +20,8 @@ struct vmesh_trace {
 	u64 next; /* records ever written */
 	u64 told; /* of these, looked at by the work */
 	struct work_struct work;
-	struct ratelimit_state limit;
+	struct ratelimit_state limit; /* of lines about what failed */
+	struct ratelimit_state dump; /* of what was before */
 };
 
 /* Process context. 0, ENOMEM. */

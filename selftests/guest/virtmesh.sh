@@ -175,10 +175,12 @@ jumbo() {
 	mesh_unnode j2
 }
 
-# After waits: one line for a deadline that passed, as people say it.
+# After waits: one line for a deadline that passed, as people say it, and what was before.
 tells_who_was_missing() {
 	vm_klog n1 >/dev/null
 	grep -E 'virtmesh0: receive of group 4242: node 2 [a-z ]+ for [0-9]{2,} ms, 0 of 100 bytes had come' \
+		"$VM_DIR/n1/dmesg.log" || fail "$(tail "$VM_DIR/n1/dmesg.log")"
+	grep -E 'virtmesh0: before that, receive 0 of group 4242: failed \(-110\) after [0-9]{5,} us, 0 bytes' \
 		"$VM_DIR/n1/dmesg.log" || fail "$(tail "$VM_DIR/n1/dmesg.log")"
 }
 

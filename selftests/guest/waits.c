@@ -85,6 +85,10 @@ TEST_F(pair, a_deadline_names_who_is_missing)
 	EXPECT_EQ(1, done.rank);
 	EXPECT_NE(VIRTMESH_REASON_NONE, done.reason);
 	EXPECT_LE(100 * MS, done.elapsed_ns);
+	/* For the kernel's log, which says with the next what was before. */
+	op.timeout_ns = 10 * MS;
+	ASSERT_EQ(0, submit(self->fd, &op, 1, &done, 1, 1, 0, &s));
+	EXPECT_EQ(-ETIMEDOUT, done.result);
 }
 
 TEST_F(pair, waiting_is_not_posting)
