@@ -193,8 +193,9 @@ static void ask(struct vmesh_group *g, struct vmesh_failure *f)
 
 	if (g->mesh->ops->ioctl(g->mesh->fd, VIRTMESH_IOC_GROUP_INFO, &info))
 		return;
-	/* A fenced group refuses: say because of whom. */
-	if (!f->missing && f->error == -ESTALE && info.missing) {
+	/* A fenced group refuses, and control messages have no struct done: say because of whom. */
+	if (!f->missing && info.missing &&
+	    (f->error == -ESTALE || f->operation == OPCODE_CONTROL)) {
 		f->missing = info.missing;
 		f->rank = __builtin_ctzll(info.missing);
 		f->reason = ranks[f->rank].reason;
@@ -237,6 +238,24 @@ void vmesh_failed(struct vmesh_group *g, int error, const struct virtmesh_op *op
 		f.reason = done->reason;
 		f.elapsed_ns = done->elapsed_ns;
 		f.bytes = done->bytes;
+	}
+	publish(g, &f);
+}
+
+void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmesh_control *arg,
+			  uint64_t missing)
+{
+	struct vmesh_failure f = {
+		.error = error,
+		.operation = OPCODE_CONTROL,
+		.len = arg->len,
+	};
+
+	/* Its time passed before it began, which leaves no trace in the group. */
+	if (error == -ETIMEDOUT && missing) {
+		f.missing = missing;
+		f.rank = __builtin_ctzll(missing);
+		f.elapsed_ns = arg->timeout_ns;
 	}
 	publish(g, &f);
 }

@@ -105,6 +105,9 @@ int vmesh_start(const struct vmesh_req *prepared, struct vmesh_req **req);
 /* failure.c: make `error` the last failure of `g`; done may be NULL. No lock is held. */
 void vmesh_failed(struct vmesh_group *g, int error, const struct virtmesh_op *op,
 		  const struct virtmesh_done *done);
+/* A control message; @missing: whom it was for, if it was. */
+void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmesh_control *arg,
+			  uint64_t missing);
 void vmesh_failed_ranks(struct vmesh_group *g, int error, uint64_t missing, uint16_t rank,
 			uint16_t reason, uint64_t elapsed_ns);
 /* reduce.c: the environment's wish for vmesh.algorithm, or -EINVAL. */

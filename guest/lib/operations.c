@@ -213,8 +213,7 @@ int vmesh_control_send(struct vmesh_group *g, unsigned int rank, const void *dat
 	err = len > UINT32_MAX ? -EMSGSIZE :
 				 g->mesh->ops->ioctl(g->mesh->fd, VIRTMESH_IOC_CONTROL_SEND, &arg);
 	if (err && err != -EINTR)
-		vmesh_failed(g, err, &(struct virtmesh_op){ .opcode = OPCODE_CONTROL, .len = len },
-			     NULL);
+		vmesh_failed_control(g, err, &arg, 1ULL << rank);
 	return err;
 }
 
@@ -229,6 +228,8 @@ int vmesh_control_recv(struct vmesh_group *g, unsigned int *rank, void *data, si
 	};
 	int err = g->mesh->ops->ioctl(g->mesh->fd, VIRTMESH_IOC_CONTROL_RECV, &arg);
 
+	if (err && err != -EINTR && err != -EAGAIN && err != -EMSGSIZE)
+		vmesh_failed_control(g, err, &arg, 0);
 	if (err)
 		return err;
 	*rank = arg.rank;

@@ -89,6 +89,12 @@ static void messages(struct rank *r)
 		CHECK_EQ(r, vmesh_send(r->group, 1, 5, in, 0, 0), 0);
 		CHECK_EQ(r, vmesh_control_send(r->group, 1, "hello", 6, 0), 0);
 		CHECK_EQ(r, vmesh_control_send(r->group, 1, in, 65, 0), -EMSGSIZE);
+		/* Rank 2 never takes its first. */
+		CHECK_EQ(r, vmesh_control_send(r->group, 2, "one", 3, 0), 0);
+		CHECK_EQ(r, vmesh_control_send(r->group, 2, "two", 3, VMESH_MS(20)), -ETIMEDOUT);
+		vmesh_group_failure(r->group, &failure);
+		CHECK_EQ(r, failure.missing, 4);
+		CHECK_EQ(r, failure.rank, 2);
 	} else if (r->rank == 1) {
 		CHECK_EQ(r, vmesh_recv(r->group, 0, 5, out, LEN - 1, 0), -EMSGSIZE);
 		vmesh_group_failure(r->group, &failure);
@@ -257,6 +263,14 @@ static void stalled(struct rank *r)
 	text = vmesh_strerror(r->group, err);
 	CHECK(r, !strncmp(text, "all-gather 2 on group 3: node 13 stalled for ", 45));
 	CHECK(r, strstr(text, " ms at chunk 2 of 4"));
+	/* Which a control message has no other way to tell. */
+	err = vmesh_control_send(r->group, (r->rank + 1) % 2, "word", 4, VMESH_MS(50));
+	CHECK_EQ(r, err, -ESTALE);
+	vmesh_group_failure(r->group, &f);
+	CHECK_EQ(r, f.missing, 4);
+	CHECK_EQ(r, f.node, 13);
+	CHECK_EQ(r, f.len, 4);
+	CHECK(r, strstr(vmesh_strerror(r->group, err), "node 13 stalled"));
 	CHECK_EQ(r, vmesh_group_form(r->group, VMESH_S(20), 0), 0);
 	vmesh_group_failure(r->group, &f);
 	CHECK_EQ(r, f.error, 0);

@@ -626,8 +626,11 @@ static int control_send(struct virtmesh_control *arg)
 		return -EMSGSIZE;
 	if (!self->formed || !m)
 		return -ENOTCONN;
+	if (self->fenced)
+		return -ESTALE;
 	while (m->control)
-		wait_for_change(now_ns() + arg->timeout_ns);
+		if (!wait_for_change(now_ns() + arg->timeout_ns))
+			return -ETIMEDOUT;
 	memcpy(m->control_data, (void *)(uintptr_t)arg->addr, arg->len);
 	m->control_len = arg->len;
 	m->control_from = self->rank;
