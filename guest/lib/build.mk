@@ -24,8 +24,9 @@ PROGS		+= $(LV_SHARED) $(LV_STATIC)
 HEADERS		+= guest/lib/lib.h guest/lib/virtmesh.h
 C_FILES		+= $(wildcard $(srctree)/guest/lib/*.c)
 
-# The same objects for both: programs that link the archive are PIE.
-$(LV_OBJS): X_CFLAGS = -fPIC -fvisibility=hidden -pthread $(X_ARITH)
+# The same objects for both: programs that link the archive are PIE. A buffer's number is
+# in the upper half of the offset that it is mapped at.
+$(LV_OBJS): X_CFLAGS = -fPIC -fvisibility=hidden -pthread -D_FILE_OFFSET_BITS=64 $(X_ARITH)
 # Vectors, of which none may change a result.
 $(LV_DIR)/arith.o: X_ARITH = -O3 -ffp-contract=off -fno-trapping-math
 
