@@ -25,11 +25,12 @@
 #include "poll.h"
 
 #define WINDOW_MIN 4000 /* ns: less than a wake-up costs is not worth its clock reads */
-#define LOOKS_MIN  10 /* between offers of the CPU: half of what an offer costs that somebody takes */
-#define LOOKS_MAX  160 /* some microseconds: what an offer that is needed may be late */
-#define BRIEF	   3000 /* ns: two switches, and a look between */
-#define KEPT	   200000 /* ns: longer than a guest needs to answer */
-#define PENALTY	   20000000 /* ns without spinning then */
+#define LOOKS_MIN \
+	10 /* between offers of the CPU: half of what an offer costs that somebody takes */
+#define LOOKS_MAX 160 /* some microseconds: what an offer that is needed may be late */
+#define BRIEF	  3000 /* ns: two switches, and a look between */
+#define KEPT	  200000 /* ns: longer than a guest needs to answer */
+#define PENALTY	  20000000 /* ns without spinning then */
 
 static __u64 now(void)
 {
