@@ -2,16 +2,24 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "log.h"
 
 static int allow(scmp_filter_ctx ctx, const struct sandbox_call *call)
 {
+	unsigned int pid = getpid();
 	int err;
 
 	if (call->arg < 0)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 0);
+	else if (call->self)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 3,
+				       SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, 0xffffffff, pid),
+				       SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xffffffff, pid),
+				       SCMP_CMP64(call->arg, SCMP_CMP_MASKED_EQ, call->mask,
+						  call->value));
 	else
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call->nr, 1,
 				       SCMP_CMP64(call->arg, SCMP_CMP_MASKED_EQ, call->mask,

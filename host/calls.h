@@ -11,19 +11,25 @@ struct sandbox_call {
 	int arg; /* only if this argument, of those counted from 0, .. -1: always */
 	unsigned int mask;
 	unsigned int value; /* .. has this value in these of its low 32 bits */
+	int self; /* and only if arguments 0 and 1 are the pid of who loads the filter */
 };
 
-#define SANDBOX_CALL(name)               \
-	{                                \
-		SCMP_SYS(name), -1, 0, 0 \
+#define SANDBOX_CALL(name)                  \
+	{                                   \
+		SCMP_SYS(name), -1, 0, 0, 0 \
 	}
-#define SANDBOX_CALL_ARG(name, arg, value)             \
-	{                                              \
-		SCMP_SYS(name), arg, 0xffffffff, value \
+#define SANDBOX_CALL_ARG(name, arg, value)                \
+	{                                                 \
+		SCMP_SYS(name), arg, 0xffffffff, value, 0 \
 	}
-#define SANDBOX_CALL_NOT(name, arg, bits)    \
-	{                                    \
-		SCMP_SYS(name), arg, bits, 0 \
+#define SANDBOX_CALL_NOT(name, arg, bits)       \
+	{                                       \
+		SCMP_SYS(name), arg, bits, 0, 0 \
+	}
+/* A call about two processes: of ourselves alone. */
+#define SANDBOX_CALL_SELF(name, arg, value)               \
+	{                                                 \
+		SCMP_SYS(name), arg, 0xffffffff, value, 1 \
 	}
 /* Never memory that can be executed. Needs <sys/mman.h>. */
 #define SANDBOX_CALL_MMAP SANDBOX_CALL_NOT(mmap, 2, PROT_EXEC)

@@ -37,8 +37,8 @@ SANDBOX_CALLS(libc_calls, SANDBOX_CALL(exit), SANDBOX_CALL(exit_group), SANDBOX_
 static const struct sandbox_calls *const lists[] = {
 	/* keep sorted */
 	&connection_calls, &device_calls,   &libc_calls,     &memory_calls,
-	&message_calls,	   &request_calls,  &store_calls,    &vm_loop_calls,
-	&vm_mover_calls,   &vm_relay_calls, &vm_vhost_calls,
+	&message_calls,	   &request_calls,  &saved_calls,    &store_calls,
+	&vm_loop_calls,	   &vm_mover_calls, &vm_relay_calls, &vm_vhost_calls,
 };
 
 /* Where the new root is put together; any directory that is always there. */

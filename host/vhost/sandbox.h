@@ -17,6 +17,7 @@ extern const struct sandbox_calls device_calls;
 extern const struct sandbox_calls memory_calls;
 extern const struct sandbox_calls message_calls;
 extern const struct sandbox_calls request_calls;
+extern const struct sandbox_calls saved_calls;
 extern const struct sandbox_calls store_calls;
 extern const struct sandbox_calls vm_loop_calls;
 extern const struct sandbox_calls vm_mover_calls;

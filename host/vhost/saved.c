@@ -13,14 +13,21 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/kcmp.h>
 
 #include "../log.h"
 #include "device.h"
 #include "loop.h"
+#include "sandbox.h"
 #include "saved.h"
 #include "store.h"
 #include "vring_log.h"
+
+SANDBOX_CALLS(saved_calls, SANDBOX_CALL_SELF(kcmp, 2, KCMP_FILE),
+	      SANDBOX_CALL_ARG(fcntl, 1, F_DUPFD_CLOEXEC), SANDBOX_CALL(close));
 
 #define SAVED_MAGIC   0x746f5064736d6956ULL
 #define SAVED_VERSION 1
@@ -78,20 +85,25 @@ _Static_assert(sizeof(struct saved_page) <= PAGE, "the state is one page");
 #define LOOP_AT	   (PAGE + VM_RINGS_LANE * LOG_BYTES)
 #define SAVED_SIZE (LOOP_AT + VM_LOOP_KEPT)
 
-/* Files that the current state speaks of: which number each of our fds has there. */
-#define FILES_MAX (3 + VM_REGIONS_MAX + 3 * VM_RINGS)
+#define USES_MAX (3 + VM_REGIONS_MAX + 3 * VM_RINGS) /* of files, by one state */
 
-struct files {
-	unsigned int n;
-	struct {
-		int fd;
-		file_t file;
-	} entry[FILES_MAX];
+/*
+ * What is in the store: each file once, however often the state speaks of it. A
+ * front-end gives the same file again under a new fd, and the manager forgets the
+ * second name for a file that it has.
+ */
+struct kept_file {
+	file_t file;
+	int fd; /* of ours, when the state last spoke of it; may be closed by now */
+	int copy; /* to know it again by; -1: by the fd's number alone */
+	bool used; /* by the state that is being written */
 };
 
 struct vm_saved {
 	struct saved_page *page;
-	struct files files;
+	int self; /* our pid; 0: this kernel cannot tell whether two fds are one file */
+	unsigned int nfiles;
+	struct kept_file file[2 * USES_MAX]; /* of the current state, and of the next */
 };
 
 static struct vm_saved the_saved;
@@ -151,6 +163,21 @@ static struct saved_page *make_saved(void)
 	return page;
 }
 
+static bool is_same(int self, int a, int b)
+{
+	return !syscall(SYS_kcmp, self, self, KCMP_FILE, a, b);
+}
+
+/* Of ourselves we may ask without a privilege, if the kernel has the call. */
+static void know_files(struct vm_saved *saved)
+{
+	saved->self = getpid();
+	if (is_same(saved->self, STDERR_FILENO, STDERR_FILENO))
+		return;
+	vm_info("event=start note=\"no kcmp() here: a front-end that gives one file twice does not outlive a restart\"");
+	saved->self = 0;
+}
+
 struct vm_saved *vm_saved_open(bool *resumed)
 {
 	struct saved_page *page;
@@ -169,6 +196,7 @@ struct vm_saved *vm_saved_open(bool *resumed)
 		return NULL;
 	}
 	the_saved.page = page;
+	know_files(&the_saved);
 	return &the_saved;
 }
 
@@ -200,50 +228,84 @@ static void name_of(file_t file, char name[VM_STORE_NAME])
 	snprintf(name, VM_STORE_NAME, "f%u", file);
 }
 
-/*
- * The number that @fd has in the store; it is put there unless it was before. An
- * fd of the same number is the same file: each request is followed by a state,
- * and within one request a new file comes before the old one is closed.
- */
-static file_t keep_file(struct vm_saved *saved, struct files *now, int fd)
+static struct kept_file *add_file(struct vm_saved *saved, file_t file, int fd)
 {
-	const struct files *old = &saved->files;
+	struct kept_file *k = &saved->file[saved->nfiles++];
+
+	*k = (struct kept_file){ .file = file, .fd = fd, .copy = -1 };
+	if (saved->self)
+		k->copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return k;
+}
+
+/*
+ * Without a copy an fd of the same number is the same file: each request is followed
+ * by a state, and within one request a new file comes before the old one is closed.
+ */
+static bool is_file(const struct vm_saved *saved, const struct kept_file *k, int fd)
+{
+	return k->copy < 0 ? k->fd == fd : is_same(saved->self, k->copy, fd);
+}
+
+static struct kept_file *find_file(struct vm_saved *saved, int fd)
+{
+	/* Mostly nothing has changed, and one question is enough. */
+	for (unsigned int i = 0; i < saved->nfiles; i++)
+		if (saved->file[i].fd == fd && is_file(saved, &saved->file[i], fd))
+			return &saved->file[i];
+	for (unsigned int i = 0; i < saved->nfiles; i++)
+		if (is_file(saved, &saved->file[i], fd))
+			return &saved->file[i];
+	return NULL;
+}
+
+/* The number that the file of @fd has in the store; it is put there unless it was before. */
+static file_t keep_file(struct vm_saved *saved, int fd)
+{
 	char name[VM_STORE_NAME];
-	file_t file = 0;
+	struct kept_file *k;
 
 	if (fd < 0)
 		return 0;
-	for (unsigned int i = 0; i < old->n && !file; i++)
-		if (old->entry[i].fd == fd)
-			file = old->entry[i].file;
-	if (!file) {
-		file = ++saved->page->last_file;
-		name_of(file, name);
+	k = find_file(saved, fd);
+	if (!k) {
+		k = add_file(saved, ++saved->page->last_file, fd);
+		name_of(k->file, name);
 		vm_store_keep(name, fd);
 	}
-	now->entry[now->n].fd = fd;
-	now->entry[now->n++].file = file;
-	return file;
+	k->fd = fd;
+	k->used = true;
+	return k->file;
 }
 
-static void drop_files(const struct files *old, const struct files *now)
+static void forget_file(const struct kept_file *k)
+{
+	if (k->copy >= 0)
+		close(k->copy);
+}
+
+/* The state is current: what it does not speak of leaves the store. */
+static void drop_files(struct vm_saved *saved)
 {
 	char name[VM_STORE_NAME];
+	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < old->n; i++) {
-		bool used = false;
+	for (unsigned int i = 0; i < saved->nfiles; i++) {
+		struct kept_file *k = &saved->file[i];
 
-		for (unsigned int j = 0; j < now->n && !used; j++)
-			used = now->entry[j].file == old->entry[i].file;
-		if (used)
+		if (k->used) {
+			k->used = false;
+			saved->file[n++] = *k;
 			continue;
-		name_of(old->entry[i].file, name);
+		}
+		name_of(k->file, name);
 		vm_store_drop(name);
+		forget_file(k);
 	}
+	saved->nfiles = n;
 }
 
-static void write_ring(struct vm_saved *saved, struct files *now, struct saved_ring *to,
-		       const struct vm_vring *vr)
+static void write_ring(struct vm_saved *saved, struct saved_ring *to, const struct vm_vring *vr)
 {
 	*to = (struct saved_ring){
 		.desc_user = vr->desc_user,
@@ -254,15 +316,14 @@ static void write_ring(struct vm_saved *saved, struct files *now, struct saved_r
 		.enabled = vr->enabled,
 		.broken = vr->broken,
 		.has_addr = vr->desc != NULL,
-		.kick = keep_file(saved, now, vr->kick),
-		.call = keep_file(saved, now, vr->call),
-		.err = keep_file(saved, now, vr->err),
+		.kick = keep_file(saved, vr->kick),
+		.call = keep_file(saved, vr->call),
+		.err = keep_file(saved, vr->err),
 	};
 }
 
 void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev, int sock)
 {
-	struct files now = {};
 	struct saved_state *to;
 	__u32 next;
 
@@ -278,14 +339,14 @@ void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev, int soc
 	to->rings = dev->rings;
 	to->kernel = dev->lane == &vm_lane_kernel;
 	to->owned = dev->owned;
-	to->sock = keep_file(saved, &now, sock);
-	to->backend_req = keep_file(saved, &now, dev->backend_req);
-	to->inflight = keep_file(saved, &now, dev->inflight.fd);
+	to->sock = keep_file(saved, sock);
+	to->backend_req = keep_file(saved, dev->backend_req);
+	to->inflight = keep_file(saved, dev->inflight.fd);
 	to->inflight_queues = dev->inflight.queues;
 	to->inflight_queue_size = dev->inflight.queue_size;
 	to->inflight_offset = dev->inflight.offset;
 	for (unsigned int i = 0; i < VM_RINGS; i++)
-		write_ring(saved, &now, &to->ring[i], &dev->ring[i]);
+		write_ring(saved, &to->ring[i], &dev->ring[i]);
 	to->regions = dev->mem.n;
 	for (unsigned int i = 0; i < dev->mem.n; i++) {
 		const struct vm_region *r = &dev->mem.region[i];
@@ -295,48 +356,59 @@ void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev, int soc
 			.user = r->user,
 			.size = r->size,
 			.offset = r->offset,
-			.file = keep_file(saved, &now, r->fd),
+			.file = keep_file(saved, r->fd),
 		};
 	}
 	__atomic_store_n(&saved->page->current, next, __ATOMIC_RELEASE);
-	drop_files(&saved->files, &now);
-	saved->files = now;
+	drop_files(saved);
 }
 
-/* An fd of the store for number @file; *@missing when there should be one and is not. */
-static int fetch(struct files *now, file_t file, bool *missing)
+/*
+ * An fd of ours for number @file; *@missing when there should be one and is not. The
+ * store has the file once: the first to ask for it gets that, the others a copy.
+ */
+static int fetch(struct vm_saved *saved, file_t file, bool *missing)
 {
 	char name[VM_STORE_NAME];
-	int fd;
+	int fd = -1;
 
 	if (!file)
 		return -1;
+	for (unsigned int i = 0; i < saved->nfiles && fd < 0; i++)
+		if (saved->file[i].file == file)
+			fd = fcntl(saved->file[i].fd, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		return fd;
 	name_of(file, name);
 	fd = vm_store_take(name);
-	if (fd < 0) {
+	if (fd < 0)
 		*missing = true;
-		return -1;
-	}
-	now->entry[now->n].fd = fd;
-	now->entry[now->n++].file = file;
+	else
+		add_file(saved, file, fd);
 	return fd;
 }
 
-static bool read_memory(struct files *now, struct vm_memory *mem, const struct saved_state *from)
+static bool read_memory(struct vm_saved *saved, struct vm_memory *mem,
+			const struct saved_state *from)
 {
 	bool missing = false;
 
 	for (unsigned int i = 0; i < from->regions; i++) {
 		const struct saved_region *r = &from->region[i];
-		int fd = fetch(now, r->file, &missing);
+		int fd = fetch(saved, r->file, &missing);
 
-		if (fd < 0 || vm_memory_add(mem, r->gpa, r->user, r->size, r->offset, fd))
+		if (fd < 0)
 			return false;
+		if (vm_memory_add(mem, r->gpa, r->user, r->size, r->offset, fd)) {
+			close(fd);
+			return false;
+		}
 	}
 	return true;
 }
 
-static bool read_rings(struct files *now, struct vm_device *dev, const struct saved_state *from)
+static bool read_rings(struct vm_saved *saved, struct vm_device *dev,
+		       const struct saved_state *from)
 {
 	bool missing = false;
 
@@ -354,16 +426,17 @@ static bool read_rings(struct files *now, struct vm_device *dev, const struct sa
 		vr->last_avail = r->last_avail;
 		vr->enabled = r->enabled;
 		vr->broken = r->broken;
-		vr->kick = fetch(now, r->kick, &missing);
-		vr->call = fetch(now, r->call, &missing);
-		vr->err = fetch(now, r->err, &missing);
+		vr->kick = fetch(saved, r->kick, &missing);
+		vr->call = fetch(saved, r->call, &missing);
+		vr->err = fetch(saved, r->err, &missing);
 		vr->call_is_eventfd = vr->call >= 0 && !fstat(vr->call, &st) &&
 				      !S_ISSOCK(st.st_mode);
 	}
 	return !missing;
 }
 
-static bool read_inflight(struct files *now, struct vm_device *dev, const struct saved_state *from)
+static bool read_inflight(struct vm_saved *saved, struct vm_device *dev,
+			  const struct saved_state *from)
 {
 	struct vu_inflight desc = {
 		.mmap_size = ~0ULL,
@@ -372,38 +445,43 @@ static bool read_inflight(struct files *now, struct vm_device *dev, const struct
 		.queue_size = from->inflight_queue_size,
 	};
 	bool missing = false;
-	int fd = fetch(now, from->inflight, &missing);
+	int fd = fetch(saved, from->inflight, &missing);
 
-	return fd < 0 ? !missing : !vm_device_set_inflight(dev, &desc, fd);
+	if (fd < 0)
+		return !missing;
+	if (!vm_device_set_inflight(dev, &desc, fd))
+		return true;
+	close(fd);
+	return false;
 }
 
 int vm_saved_read(struct vm_saved *saved, struct vm_device *dev, int *sock, bool *kernel)
 {
 	struct saved_state from = *current_state(saved);
-	struct files now = {};
 	bool missing = false;
 
+	/* From here on, what is kept is what is found. */
+	while (saved->nfiles)
+		forget_file(&saved->file[--saved->nfiles]);
 	*sock = -1;
 	*kernel = from.kernel;
 	if (!from.sock)
 		return -ENODATA;
-	*sock = fetch(&now, from.sock, &missing);
+	*sock = fetch(saved, from.sock, &missing);
 	if (missing || from.rings != dev->rings || from.regions > VM_REGIONS_MAX ||
 	    from.features & ~dev->offered)
 		goto stale;
 	dev->features = from.features;
 	dev->protocol = from.protocol;
 	dev->owned = from.owned;
-	dev->backend_req = fetch(&now, from.backend_req, &missing);
-	if (missing || !read_memory(&now, &dev->mem, &from) || !read_rings(&now, dev, &from) ||
-	    !read_inflight(&now, dev, &from))
+	dev->backend_req = fetch(saved, from.backend_req, &missing);
+	if (missing || !read_memory(saved, &dev->mem, &from) || !read_rings(saved, dev, &from) ||
+	    !read_inflight(saved, dev, &from))
 		goto stale;
-	saved->files = now;
 	return 0;
 
 stale:
 	/* What was taken goes with the device's reset, and out of the store with the next state. */
-	saved->files = now;
 	if (*sock >= 0)
 		close(*sock);
 	*sock = -1;

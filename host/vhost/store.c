@@ -138,9 +138,11 @@ void vm_store_tell(const char *lines)
 
 void vm_store_keep(const char *name, int fd)
 {
-	char lines[32 + VM_STORE_NAME];
+	char lines[48 + VM_STORE_NAME];
 
-	snprintf(lines, sizeof(lines), "FDSTORE=1\nFDNAME=%.*s\n", VM_STORE_NAME - 1, name);
+	/* A socket whose other end has closed is still what our state speaks of. */
+	snprintf(lines, sizeof(lines), "FDSTORE=1\nFDPOLL=0\nFDNAME=%.*s\n", VM_STORE_NAME - 1,
+		 name);
 	tell(lines, fd);
 }
 

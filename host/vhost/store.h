@@ -21,7 +21,11 @@ bool vm_store_exists(void);
 
 /* The kept fd called @name, the caller's from now on; -1: none. */
 int vm_store_take(const char *name);
-/* Have a copy of @fd kept as @name. On return it is kept even if this process dies at once. */
+/*
+ * Have a copy of @fd kept as @name. On return it is kept even if this process dies at
+ * once. One file has one name: of a file that is kept already the manager forgets
+ * the second name, and says nothing.
+ */
 void vm_store_keep(const char *name, int fd);
 void vm_store_drop(const char *name);
 /* Close, and have dropped, whatever was kept and not taken. */

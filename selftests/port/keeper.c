@@ -5,7 +5,8 @@
  *	keeper PIDFILE PROGRAM [ARG]...
  *
  * Runs PROGRAM, keeps what it sends by FDSTORE=1, and when it is killed or fails
- * starts it again with that. Its pid is in PIDFILE from when it has said READY=1
+ * starts it again with that. A file that is kept already is not kept again, whatever
+ * its new name; and one that has hung up is dropped, unless it came with FDPOLL=0. Its pid is in PIDFILE from when it has said READY=1
  * until it has ended. Ends with it when it exits with 0, or when it fails before
  * it was ready; SIGTERM and SIGHUP are passed on. Stays until its last child is
  * gone: kill it with SIGKILL and the port goes as well.
@@ -21,9 +22,12 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/kcmp.h>
 
 #define KEPT_MAX 128
 #define FIRST_FD 3
@@ -31,6 +35,7 @@
 static struct kept {
 	char name[64];
 	int fd;
+	bool poll;
 } kept[KEPT_MAX];
 
 static unsigned int nkept;
@@ -44,9 +49,17 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void keep(const char *name, int fd)
+static bool is_kept(int fd)
 {
-	if (nkept == KEPT_MAX) {
+	for (unsigned int i = 0; i < nkept; i++)
+		if (!syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, kept[i].fd, fd))
+			return true;
+	return false;
+}
+
+static void keep(const char *name, int fd, bool poll)
+{
+	if (nkept == KEPT_MAX || is_kept(fd)) {
 		close(fd);
 		return;
 	}
@@ -55,20 +68,40 @@ static void keep(const char *name, int fd)
 	close(fd);
 	if (kept[nkept].fd < 0)
 		die("keep");
+	kept[nkept].poll = poll;
 	snprintf(kept[nkept++].name, sizeof(kept[0].name), "%s", name);
+}
+
+static void drop_one(unsigned int i)
+{
+	close(kept[i].fd);
+	memmove(&kept[i], &kept[i + 1], (nkept - i - 1) * sizeof(kept[0]));
+	nkept--;
 }
 
 static void drop(const char *name)
 {
 	for (unsigned int i = 0; i < nkept;) {
-		if (strcmp(kept[i].name, name)) {
+		if (strcmp(kept[i].name, name))
 			i++;
-			continue;
-		}
-		close(kept[i].fd);
-		memmove(&kept[i], &kept[i + 1], (nkept - i - 1) * sizeof(kept[0]));
-		nkept--;
+		else
+			drop_one(i);
 	}
+}
+
+/* Behind the @n others in @fds: what is to be dropped once it has hung up. How many in all. */
+static unsigned int poll_kept(struct pollfd *fds, unsigned int n)
+{
+	for (unsigned int i = 0; i < nkept; i++)
+		fds[n++] = (struct pollfd){ .fd = kept[i].poll ? kept[i].fd : -1 };
+	return n;
+}
+
+static void drop_hung_up(const struct pollfd *fds)
+{
+	for (unsigned int i = nkept; i-- > 0;)
+		if (fds[i].revents & (POLLHUP | POLLERR))
+			drop_one(i);
 }
 
 /* Seen by others whole or not at all. */
@@ -103,7 +136,7 @@ static bool take_message(int sock)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	bool store = false, remove = false;
+	bool store = false, remove = false, poll = true;
 	struct cmsghdr *cmsg;
 	ssize_t n;
 	int fd = -1;
@@ -120,6 +153,8 @@ static bool take_message(int sock)
 			store = true;
 		else if (!strcmp(line, "FDSTOREREMOVE=1"))
 			remove = true;
+		else if (!strcmp(line, "FDPOLL=0"))
+			poll = false;
 		else if (!strncmp(line, "FDNAME=", 7))
 			snprintf(name, sizeof(name), "%s", line + 7);
 		else if (!strcmp(line, "READY=1"))
@@ -128,7 +163,7 @@ static bool take_message(int sock)
 	if (remove)
 		drop(name);
 	if (store && fd >= 0)
-		keep(name, fd);
+		keep(name, fd, poll);
 	else if (fd >= 0)
 		close(fd);
 	return true;
@@ -196,7 +231,7 @@ static int ended(int status, char **argv)
 int main(int argc, char **argv)
 {
 	struct signalfd_siginfo info;
-	struct pollfd fds[2];
+	struct pollfd fds[2 + KEPT_MAX];
 	sigset_t set;
 	int status, end;
 
@@ -218,8 +253,9 @@ int main(int argc, char **argv)
 	for (;;) {
 		bool was_ready = ready;
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, poll_kept(fds, 2), -1) < 0 && errno != EINTR)
 			die("poll");
+		drop_hung_up(fds + 2);
 		/* What it said comes before that it died, as with systemd. */
 		while (take_message(fds[0].fd))
 			;

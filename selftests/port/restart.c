@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -365,6 +366,108 @@ TEST_F(restart, killed_with_the_front_ends_own_inflight_memory_no_frame_is_lost)
 		ASSERT_NE(pid, wait_port(pid));
 	}
 	ASSERT_EQ(0, drain(self));
+}
+
+/* Kill it, and see that the front-end is where it was. */
+static int kill_once(FIXTURE_DATA(restart) * self)
+{
+	pid_t pid = wait_port(0);
+	int err;
+
+	if (!pid || kill(pid, SIGKILL) || !wait_port(pid))
+		return -ESRCH;
+	err = traffic(self, 500);
+	return err ? err : fe_ping(&self->fe[0]);
+}
+
+TEST_F(restart, the_same_memory_told_again_and_killed_is_still_there)
+{
+	ASSERT_EQ(0, fe_connect(&self->fe[0], SOCK));
+	ASSERT_EQ(0, fe_start(&self->fe[0]));
+	ASSERT_EQ(0, traffic(self, 100));
+	for (unsigned int i = 0; i < 3; i++) {
+		/* As UML does whenever a driver is bound. */
+		ASSERT_EQ(0, fe_tell_memory(&self->fe[0]));
+		ASSERT_EQ(0, traffic(self, 100));
+		ASSERT_EQ(0, kill_once(self));
+	}
+	ASSERT_EQ(0, drain(self));
+	EXPECT_FALSE(log_has("event=resume"));
+}
+
+/* What was region 0 becomes two, of one file. */
+static int split_memory(struct fe *fe)
+{
+	struct fe_region *r = &fe->region[0];
+	size_t half = r->size / 2;
+	int fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	fe->region[1] = (struct fe_region){ .at = r->at + half,
+					    .gpa = r->gpa + half,
+					    .size = half,
+					    .mmap_offset = half,
+					    .fd = fd };
+	r->size = half;
+	fe->nregions = 2;
+	return fe_tell_memory(fe);
+}
+
+TEST_F(restart, killed_with_two_regions_of_one_file)
+{
+	struct fe *fe = &self->fe[0];
+
+	ASSERT_EQ(0, fe_connect(fe, SOCK));
+	ASSERT_EQ(0, fe_start(fe));
+	ASSERT_EQ(0, traffic(self, 100));
+	ASSERT_EQ(0, split_memory(fe));
+	for (unsigned int i = 0; i < 2; i++)
+		ASSERT_EQ(0, kill_once(self));
+	/* One use less of it is no reason to forget the file. */
+	ASSERT_EQ(0, fe_remove_region(fe, 1));
+	ASSERT_EQ(0, fe_ping(fe));
+	ASSERT_EQ(0, fe_add_region(fe, 1));
+	ASSERT_EQ(0, kill_once(self));
+	ASSERT_EQ(0, drain(self));
+	EXPECT_FALSE(log_has("event=resume"));
+}
+
+TEST_F(restart, killed_with_one_call_fd_for_both_rings)
+{
+	struct fe *fe = &self->fe[0];
+
+	ASSERT_EQ(0, fe_connect(fe, SOCK));
+	ASSERT_EQ(0, fe_start(fe));
+	ASSERT_EQ(0, traffic(self, 100));
+	for (unsigned int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, fe_ask_ring_fd(fe, FE_SET_VRING_CALL, i & 1, fe->ring[0].call));
+		ASSERT_EQ(0, fe_ask_ring_fd(fe, FE_SET_VRING_CALL, 1, fe->ring[0].call));
+		ASSERT_EQ(0, kill_once(self));
+	}
+	/* And it is forgotten when no ring has it any more. */
+	for (unsigned int i = 0; i < 2; i++)
+		ASSERT_EQ(0, fe_ask_ring_fd(fe, FE_SET_VRING_CALL, i, fe->ring[1].call));
+	ASSERT_EQ(0, kill_once(self));
+	ASSERT_EQ(0, drain(self));
+	EXPECT_FALSE(log_has("event=resume"));
+}
+
+TEST_F(restart, killed_when_nobody_reads_its_calls_any_more)
+{
+	struct fe *fe = &self->fe[0];
+
+	fe->call_sockets = true;
+	ASSERT_EQ(0, fe_connect(fe, SOCK));
+	ASSERT_EQ(0, fe_start(fe));
+	ASSERT_EQ(0, traffic(self, 100));
+	close(fe->ring[0].call);
+	fe->ring[0].call = -1;
+	ASSERT_EQ(0, traffic(self, 100));
+	for (unsigned int i = 0; i < 2; i++)
+		ASSERT_EQ(0, kill_once(self));
+	ASSERT_EQ(0, drain(self));
+	EXPECT_FALSE(log_has("event=resume"));
 }
 
 TEST_F(restart, killed_before_a_front_end_came_the_next_one_listens_on_the_same_socket)
