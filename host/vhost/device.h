@@ -44,7 +44,10 @@ struct vm_lane {
 	int (*ring_start)(struct vm_device *dev, unsigned int i);
 	/* Returns when nothing of the ring is in flight and last_avail is true. */
 	int (*ring_stop)(struct vm_device *dev, unsigned int i);
-	/* The call or error fd of a running ring is another now. NULL: need not be told. */
+	/*
+	 * The call or error fd of a running ring is another now; the old one is closed
+	 * on return. May signal the guest once too often.
+	 */
 	void (*ring_fds)(struct vm_device *dev, unsigned int i);
 	void (*exit)(struct vm_device *dev);
 };

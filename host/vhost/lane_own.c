@@ -47,6 +47,11 @@ static int own_ring_stop(struct vm_device *dev, unsigned int i)
 	return 0;
 }
 
+static void own_ring_fds(struct vm_device *dev, unsigned int i)
+{
+	vm_mover_fds(dev->lane_data, i);
+}
+
 static void own_exit(struct vm_device *dev)
 {
 	vm_mover_exit(dev->lane_data);
@@ -58,5 +63,6 @@ const struct vm_lane vm_lane_own = {
 	.init = own_init,
 	.ring_start = own_ring_start,
 	.ring_stop = own_ring_stop,
+	.ring_fds = own_ring_fds,
 	.exit = own_exit,
 };

@@ -71,7 +71,15 @@ void vm_mover_exit(struct vm_mover *mover);
  */
 int vm_mover_start(struct vm_mover *mover, unsigned int i, struct vm_vring *vr,
 		   const struct vm_memory *mem);
-/* On return nothing is in flight, no kick will be consumed and last_avail is true. */
+/*
+ * A running ring's call fd is another now. On return the old one may be closed:
+ * nothing that is queued names it any more. The new one is called once.
+ */
+void vm_mover_fds(struct vm_mover *mover, unsigned int i);
+/*
+ * On return nothing is in flight, nothing that is queued names the ring's fds, no
+ * kick will be consumed and last_avail is true.
+ */
 void vm_mover_stop(struct vm_mover *mover, unsigned int i);
 
 const struct vm_mover_stats *vm_mover_stats(const struct vm_mover *mover);

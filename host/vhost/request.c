@@ -226,6 +226,7 @@ static int set_vring_fd(struct vm_device *dev, struct vm_message *msg)
 	bool none = msg->payload.u64 & VU_VRING_NO_FD;
 	bool eventfd = !none && is_eventfd(msg->fd[0]);
 	struct vm_vring *vr;
+	int *place, old;
 
 	if (i >= dev->rings)
 		return -EINVAL;
@@ -243,14 +244,16 @@ static int set_vring_fd(struct vm_device *dev, struct vm_message *msg)
 	/* UML cannot take a signal from an eventfd: it gives a stream socket. */
 	if (!none && !eventfd && type_of(msg->fd[0]) != S_IFSOCK)
 		return -EINVAL;
-	if (msg->hdr.request == VU_SET_VRING_CALL) {
-		replace_fd(&vr->call, none ? -1 : take_fd(msg));
+	place = msg->hdr.request == VU_SET_VRING_CALL ? &vr->call : &vr->err;
+	old = *place;
+	*place = none ? -1 : take_fd(msg);
+	if (place == &vr->call)
 		vr->call_is_eventfd = eventfd;
-	} else {
-		replace_fd(&vr->err, none ? -1 : take_fd(msg));
-	}
 	if (vr->running && i < VM_RINGS_LANE && dev->lane->ring_fds)
 		dev->lane->ring_fds(dev, i);
+	/* Only now: the lane may have been about to use it. */
+	if (old >= 0)
+		close(old);
 	return 0;
 }
 

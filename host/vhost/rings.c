@@ -113,6 +113,21 @@ static void give_back(struct vm_vring *vr, __u64 seq, __u16 head)
 		vm_vring_push(vr, head, 0);
 }
 
+/* Submissions name fds by their numbers, which mean something else once they are closed. */
+static void submit_queued(struct vm_mover *m)
+{
+	if (io_uring_sq_ready(&m->loop->ring))
+		vm_loop_submit(m->loop);
+}
+
+void vm_mover_fds(struct vm_mover *m, unsigned int i)
+{
+	submit_queued(m);
+	/* Whoever waits on the new one may have missed what the old one got. */
+	if (m->side[i].vr)
+		vm_mover_call(m, i);
+}
+
 void vm_mover_stop(struct vm_mover *m, unsigned int i)
 {
 	struct vm_side *s = &m->side[i];
@@ -131,10 +146,9 @@ void vm_mover_stop(struct vm_mover *m, unsigned int i)
 		give_back(vr, slot->seq, slot->chain.head);
 	}
 	s->n = 0;
-	if (vm_vring_publish(vr)) {
+	if (vm_vring_publish(vr))
 		vm_mover_call(m, i);
-		vm_loop_submit(m->loop);
-	}
+	submit_queued(m);
 	if (vr->log)
 		vm_vring_log_reset(vr->log);
 	s->vr = NULL;
