@@ -138,6 +138,15 @@ static bool ring_ready(const struct vm_device *dev, const struct vm_vring *vr)
 	       ring_enabled(dev, vr);
 }
 
+/*
+ * A legacy driver's header is two bytes shorter: whoever carried its frames would shift
+ * them, and tell nobody.
+ */
+static bool is_modern(const struct vm_device *dev)
+{
+	return dev->features & BIT(VIRTIO_F_VERSION_1);
+}
+
 static int start_ring(struct vm_device *dev, unsigned int i)
 {
 	struct vm_vring *vr = &dev->ring[i];
@@ -196,6 +205,11 @@ void vm_device_start_rings(struct vm_device *dev)
 
 		if (!ring_ready(dev, vr))
 			continue;
+		if (!is_modern(dev)) {
+			vm_device_ring_broken(
+				dev, i, "a legacy driver: VIRTIO_F_VERSION_1 is not negotiated");
+			continue;
+		}
 		err = start_ring(dev, i);
 		if (!err || vr->broken)
 			continue;

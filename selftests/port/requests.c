@@ -585,6 +585,39 @@ static int rings_are_enabled_for_who_knows_no_enabling(struct arena *arena)
 	return exchange(arena);
 }
 
+static int rings_of_a_legacy_driver_do_not_run(struct arena *arena)
+{
+	struct fe *fe = &arena->fe[0];
+	unsigned char frame[64];
+	struct ring *tx = &fe->ring[1];
+	uint16_t base;
+
+	need_ok(hostile_connect(arena));
+	fe->without = FE_BIT(VIRTIO_F_VERSION_1);
+	need_ok(fe_start(fe));
+	fe->without = 0;
+	need(plug_log_has(&arena->plug[0], "reason=\"a legacy driver"));
+	for (unsigned int i = 0; i < 2; i++)
+		need(ring_calls(fe->ring[i].err) == 1);
+	frame_make(frame, sizeof(frame), 0, 1, 1);
+	need_ok(ring_send(tx, frame, sizeof(frame)));
+	ring_kick(tx);
+	need_ok(fe_ping(fe));
+	need_ok(fe_ping(fe));
+	need(!__atomic_load_n(&tx->used->idx, __ATOMIC_ACQUIRE));
+	/* The next driver is a modern one. */
+	for (unsigned int i = 0; i < 2; i++)
+		need_ok(fe_ring_stop(fe, i, &base));
+	need_ok(fe_ask_u64(fe, FE_SET_FEATURES, fe->features | FE_BIT(VIRTIO_F_VERSION_1)));
+	for (unsigned int i = 0; i < 2; i++) {
+		ring_reset(&fe->ring[i]);
+		need_ok(fe_ring_tell(fe, i, 0));
+	}
+	ring_post(&fe->ring[0]);
+	ring_kick(&fe->ring[0]);
+	return exchange(arena);
+}
+
 /* As User-Mode Linux is: see virtio_uml. */
 static int a_front_end_like_uml(struct arena *arena)
 {
@@ -756,6 +789,7 @@ int main(void)
 		CASE(reset_owner_disables_the_rings),
 		CASE(who_knows_no_acknowledgement_gets_none),
 		CASE(rings_are_enabled_for_who_knows_no_enabling),
+		CASE(rings_of_a_legacy_driver_do_not_run),
 		CASE(a_front_end_like_uml),
 		CASE(the_way_back_is_a_socket_or_nothing),
 		CASE(inflight_memory),

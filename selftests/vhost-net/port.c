@@ -249,6 +249,8 @@ TEST_F(port, device_reset_in_traffic_and_set_up_anew)
 	for (int round = 0; round < 5; round++) {
 		ASSERT_EQ(0, traffic(self, 100));
 		ASSERT_EQ(0, fe_ask(&self->sender, FE_RESET_DEVICE, NULL, 0, NULL, 0));
+		/* The features have gone with it: without them it is a legacy device. */
+		ASSERT_EQ(0, fe_ask_u64(&self->sender, FE_SET_FEATURES, self->sender.features));
 		ring_reset(&self->sender.ring[TX]);
 		ring_reset(&self->sender.ring[RX]);
 		ASSERT_EQ(0, resume(&self->sender, RX, 0));
