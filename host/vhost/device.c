@@ -262,12 +262,13 @@ void vm_device_map_rings(struct vm_device *dev)
 {
 	for (unsigned int i = 0; i < dev->rings; i++) {
 		struct vm_vring *vr = &dev->ring[i];
+		bool was = vr->desc;
 
-		if (!vr->desc)
-			continue;
-		if (map_ring(dev, vr))
+		if (!vr->addressed || map_ring(dev, vr))
 			continue;
 		vr->desc = NULL;
+		if (!was)
+			continue;
 		vm_warn("event=ring-lost ring=%u reason=\"its memory was taken away or moved\"", i);
 	}
 }
@@ -314,7 +315,7 @@ void vm_device_resume(struct vm_device *dev, bool kernel)
 	for (unsigned int i = 0; i < dev->rings; i++) {
 		struct vm_vring *vr = &dev->ring[i];
 
-		if (!vr->num || !vr->desc_user)
+		if (!vr->num || !vr->addressed)
 			continue;
 		if (!map_ring(dev, vr)) {
 			vr->desc = NULL;

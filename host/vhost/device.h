@@ -101,7 +101,7 @@ int vm_device_request(struct vm_device *dev, int sock, struct vm_message *msg);
 void vm_device_start_rings(struct vm_device *dev);
 void vm_device_stop_ring(struct vm_device *dev, unsigned int i);
 void vm_device_stop_rings(struct vm_device *dev);
-/* Find all rings in the memory as it is now; those that are nowhere in it lose their addresses. */
+/* Find all rings in the memory as it is now; those that are nowhere in it rest until they are. */
 void vm_device_map_rings(struct vm_device *dev);
 /* Where ring @i's log is; NULL: it has none. */
 struct vm_vring_log *vm_device_log(struct vm_device *dev, unsigned int i);

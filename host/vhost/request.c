@@ -114,9 +114,11 @@ static int add_mem_reg(struct vm_device *dev, struct vm_message *msg)
 	/* The kernel lane has a copy of the table: it learns of the new one at its next start. */
 	vm_device_stop_rings(dev);
 	err = vm_memory_add(&dev->mem, r->gpa, r->user, r->size, r->mmap_offset, msg->fd[0]);
-	if (!err)
-		msg->fd[0] = -1;
-	return err;
+	if (err)
+		return err;
+	msg->fd[0] = -1;
+	vm_device_map_rings(dev);
+	return 0;
 }
 
 static int rem_mem_reg(struct vm_device *dev, const struct vm_message *msg)
@@ -151,7 +153,9 @@ static int set_vring_num(struct vm_device *dev, const struct vu_vring_state *sta
 	if (vr->num == state->num)
 		return 0;
 	vr->num = state->num;
-	vr->desc = NULL; /* it was found in memory at its old size */
+	/* It was found in memory at its old size. */
+	vr->addressed = false;
+	vr->desc = NULL;
 	return 0;
 }
 
@@ -181,6 +185,7 @@ static int set_vring_addr(struct vm_device *dev, const struct vu_vring_addr *add
 	vr->desc_user = addr->desc;
 	vr->avail_user = addr->avail;
 	vr->used_user = addr->used;
+	vr->addressed = true;
 	vr->broken = false;
 	return 0;
 }

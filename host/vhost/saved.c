@@ -315,7 +315,7 @@ static void write_ring(struct vm_saved *saved, struct saved_ring *to, const stru
 		.last_avail = vr->last_avail,
 		.enabled = vr->enabled,
 		.broken = vr->broken,
-		.has_addr = vr->desc != NULL,
+		.has_addr = vr->addressed,
 		.kick = keep_file(saved, vr->kick),
 		.call = keep_file(saved, vr->call),
 		.err = keep_file(saved, vr->err),
@@ -420,7 +420,8 @@ static bool read_rings(struct vm_saved *saved, struct vm_device *dev,
 		if (r->num > VM_VRING_NUM_MAX || r->num & (r->num - 1))
 			return false;
 		vr->num = r->num;
-		vr->desc_user = r->has_addr ? r->desc_user : 0;
+		vr->addressed = r->has_addr;
+		vr->desc_user = r->desc_user;
 		vr->avail_user = r->avail_user;
 		vr->used_user = r->used_user;
 		vr->last_avail = r->last_avail;

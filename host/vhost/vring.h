@@ -24,10 +24,11 @@ struct vm_vring_log;
 struct vm_vring {
 	/* Set by whoever starts it. num: a power of two. */
 	unsigned int num;
-	struct vring_desc *desc; /* all three in our mapping, aligned */
+	struct vring_desc *desc; /* all three in our mapping, aligned; NULL: nowhere in it now */
 	struct vring_avail *avail;
 	struct vring_used *used;
-	__u64 desc_user, avail_user, used_user; /* the front-end's addresses of them */
+	__u64 desc_user, avail_user, used_user; /* the front-end's addresses of them .. */
+	bool addressed; /* .. if it has told them */
 	bool event_idx, indirect; /* as negotiated */
 	struct vm_vring_log *log; /* what is in flight; may be NULL */
 	int kick, call, err; /* fds, -1: none */

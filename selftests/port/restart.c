@@ -433,6 +433,23 @@ TEST_F(restart, killed_with_two_regions_of_one_file)
 	EXPECT_FALSE(log_has("event=resume"));
 }
 
+TEST_F(restart, killed_while_the_memory_of_its_rings_is_away)
+{
+	struct fe *fe = &self->fe[0];
+	pid_t pid;
+
+	ASSERT_EQ(0, fe_connect(fe, SOCK));
+	ASSERT_EQ(0, fe_start(fe));
+	ASSERT_EQ(0, traffic(self, 100));
+	ASSERT_EQ(0, fe_remove_region(fe, 0));
+	pid = wait_port(0);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_LT(0, wait_port(pid));
+	ASSERT_EQ(0, fe_add_region(fe, 0));
+	ASSERT_EQ(0, traffic(self, 500));
+	ASSERT_EQ(0, drain(self));
+}
+
 TEST_F(restart, killed_with_one_call_fd_for_both_rings)
 {
 	struct fe *fe = &self->fe[0];
