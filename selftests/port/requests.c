@@ -14,9 +14,11 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <linux/aio_abi.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 
@@ -226,9 +228,40 @@ static int wrong_fds(struct arena *arena, uint32_t request, const int *fds, unsi
 	return 0;
 }
 
+/*
+ * A blocking eventfd that is full, and then signalled once more, as only the kernel can:
+ * for a read of @file that is done. Whatever is written to it waits.
+ */
+static int overfull_eventfd(int file)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	uint64_t most = ~0ULL - 1;
+	aio_context_t context = 0;
+	struct io_event done;
+	char byte;
+	struct iocb read_one = {
+		.aio_lio_opcode = IOCB_CMD_PREAD,
+		.aio_fildes = file,
+		.aio_buf = (uintptr_t)&byte,
+		.aio_nbytes = 1,
+		.aio_flags = IOCB_FLAG_RESFD,
+		.aio_resfd = fd,
+	};
+	struct iocb *list = &read_one;
+	struct pollfd p = { .fd = fd };
+
+	if (fd < 0 || write(fd, &most, sizeof(most)) != sizeof(most) ||
+	    syscall(SYS_io_setup, 1, &context))
+		return -1;
+	if (syscall(SYS_io_submit, context, 1, &list) == 1)
+		syscall(SYS_io_getevents, context, 1, 1, &done, NULL);
+	syscall(SYS_io_destroy, context);
+	return poll(&p, 1, 0) == 1 && p.revents == POLLERR ? fd : -1;
+}
+
 static int ring_fds_that_are_something_else(struct arena *arena)
 {
-	int pipes[2], sockets[2], fds[7], err;
+	int pipes[2], sockets[2], fds[8], err;
 
 	need_ok(hostile_start(arena));
 	need_ok(pipe2(pipes, O_CLOEXEC));
@@ -239,14 +272,15 @@ static int ring_fds_that_are_something_else(struct arena *arena)
 	fds[3] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	fds[4] = open("/run", O_PATH | O_CLOEXEC);
 	fds[5] = pipes[1];
-	fds[6] = sockets[1]; /* good for a call only */
-	err = wrong_fds(arena, FE_SET_VRING_KICK, fds, 7) ||
-	      wrong_fds(arena, FE_SET_VRING_CALL, fds, 6) ||
-	      wrong_fds(arena, FE_SET_VRING_ERR, fds, 6);
+	fds[6] = overfull_eventfd(fds[0]);
+	fds[7] = sockets[1]; /* good for a call only */
+	err = wrong_fds(arena, FE_SET_VRING_KICK, fds, 8) ||
+	      wrong_fds(arena, FE_SET_VRING_CALL, fds, 7) ||
+	      wrong_fds(arena, FE_SET_VRING_ERR, fds, 7);
 	need(!err);
 	/* We do not poll. */
 	need_no(fe_ask_ring_fd(&arena->fe[0], FE_SET_VRING_KICK, 0, -1));
-	for (unsigned int i = 0; i < 7; i++)
+	for (unsigned int i = 0; i < 8; i++)
 		close(fds[i]);
 	close(pipes[0]);
 	close(sockets[0]);
