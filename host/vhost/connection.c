@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -54,7 +55,24 @@ static void remove_stale(const struct sockaddr_un *addr)
 	close(sock);
 }
 
-static int listen_at(const char *path, uid_t uid, gid_t gid)
+/*
+ * As root: the socket is @uid's, and its directory's group may connect. Whoever else
+ * starts us cannot give a group away; a room does, it is setgid.
+ */
+static int give_to(const char *path, uid_t uid)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat st;
+
+	if (geteuid())
+		return 0;
+	strcpy(dir, path);
+	if (stat(dirname(dir), &st) || lchown(path, uid, st.st_gid))
+		return -errno;
+	return 0;
+}
+
+static int listen_at(const char *path, uid_t uid)
 {
 	struct sockaddr_un addr;
 	mode_t mask;
@@ -70,8 +88,8 @@ static int listen_at(const char *path, uid_t uid, gid_t gid)
 	mask = umask(0117);
 	err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
 	umask(mask);
-	if (!err && (!geteuid() && lchown(path, uid, gid)))
-		err = -errno;
+	if (!err)
+		err = give_to(path, uid);
 	if (!err && listen(fd, 1))
 		err = -errno;
 	if (err) {
@@ -82,7 +100,7 @@ static int listen_at(const char *path, uid_t uid, gid_t gid)
 }
 
 int vm_connection_init(struct vm_connection *c, struct vm_loop *loop, struct vm_device *dev,
-		       const char *path, bool client, int listen, uid_t uid, gid_t gid)
+		       const char *path, bool client, int listen, uid_t uid)
 {
 	struct sockaddr_un addr;
 	int err;
@@ -100,7 +118,7 @@ int vm_connection_init(struct vm_connection *c, struct vm_loop *loop, struct vm_
 	if (client) {
 		err = address(path, &addr);
 	} else {
-		c->listen = listen >= 0 ? listen : listen_at(path, uid, gid);
+		c->listen = listen >= 0 ? listen : listen_at(path, uid);
 		err = c->listen < 0 ? c->listen : 0;
 		if (!err && listen < 0)
 			vm_store_keep(VM_SAVED_LISTEN, c->listen);

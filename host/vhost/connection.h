@@ -30,10 +30,10 @@ struct vm_connection {
 /*
  * Before the sandbox: listen on @path, or adopt the listening socket @listen of
  * an earlier process (-1: none); as a client nothing is done yet. The socket is
- * for @uid and @gid, mode 0660. 0 or -errno, logged.
+ * for @uid and the directory's group, mode 0660. 0 or -errno, logged.
  */
 int vm_connection_init(struct vm_connection *c, struct vm_loop *loop, struct vm_device *dev,
-		       const char *path, bool client, int listen, uid_t uid, gid_t gid);
+		       const char *path, bool client, int listen, uid_t uid);
 /* Begin: with the front-end at @sock, which an earlier process had (-1: none). */
 int vm_connection_start(struct vm_connection *c, int sock);
 /* Cut the front-end off, and wait for the next. */

@@ -288,7 +288,7 @@ static int start(struct port *p)
 	if (err)
 		goto exit_loop;
 	err = vm_connection_init(&p->conn, &p->loop, dev, p->opt.socket, p->opt.client,
-				 vm_store_take(VM_SAVED_LISTEN), p->box.uid, p->box.gid);
+				 vm_store_take(VM_SAVED_LISTEN), p->box.uid);
 	if (err)
 		goto exit_lane;
 	err = close_sandbox(p);

@@ -202,6 +202,30 @@ TEST_F(process, becomes_who_it_is_told_to)
 	self->pid = 0;
 }
 
+TEST_F(process, its_socket_is_its_users_and_of_the_directorys_group)
+{
+	/* With and without what makes a directory hand its group on. */
+	static const mode_t modes[] = { 02770, 0770 };
+	struct stat st;
+
+	ASSERT_EQ(0, mkdir("/run/room", 0700));
+	for (unsigned int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, chown("/run/room", 1, 4321));
+		ASSERT_EQ(0, chmod("/run/room", modes[i]));
+		self->pid = run("--tap vm1 --lane own --user daemon --socket /run/room/port.sock");
+		ASSERT_EQ(0, fe_connect(&self->fe, "/run/room/port.sock"));
+		EXPECT_EQ(0, fe_ping(&self->fe));
+		ASSERT_EQ(0, stat("/run/room/port.sock", &st));
+		EXPECT_EQ(1, st.st_uid);
+		EXPECT_EQ(4321, st.st_gid);
+		EXPECT_EQ(0660, st.st_mode & 07777);
+		fe_close(&self->fe);
+		kill(self->pid, SIGTERM);
+		EXPECT_EQ(0, wait_exit(self->pid));
+		self->pid = 0;
+	}
+}
+
 /* KiB resident that are not the guest's. */
 static long long own_memory(pid_t pid)
 {
