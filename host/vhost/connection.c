@@ -99,6 +99,31 @@ static int listen_at(const char *path, uid_t uid)
 	return fd;
 }
 
+static bool listens_at(int fd, const char *path)
+{
+	struct sockaddr_un addr = {};
+	socklen_t len = sizeof(addr) - 1;
+
+	return !getsockname(fd, (struct sockaddr *)&addr, &len) && addr.sun_family == AF_UNIX &&
+	       !strcmp(addr.sun_path, path);
+}
+
+/* Nobody listens on @fd any more, whoever holds it, and its name is free again. */
+static void stop_listening(int fd)
+{
+	struct sockaddr_un addr = {};
+	socklen_t len = sizeof(addr) - 1;
+	bool named = !getsockname(fd, (struct sockaddr *)&addr, &len) &&
+		     addr.sun_family == AF_UNIX && *addr.sun_path;
+
+	vm_store_drop(VM_SAVED_LISTEN);
+	/* Before it is looked at who answers there: the store may have a copy yet. */
+	shutdown(fd, SHUT_RDWR);
+	close(fd);
+	if (named)
+		remove_stale(&addr);
+}
+
 int vm_connection_init(struct vm_connection *c, struct vm_loop *loop, struct vm_device *dev,
 		       const char *path, bool client, int listen, uid_t uid)
 {
@@ -115,6 +140,11 @@ int vm_connection_init(struct vm_connection *c, struct vm_loop *loop, struct vm_
 		.backoff_ms = BACKOFF_MIN_MS,
 	};
 	vm_message_init(&c->msg);
+	/* It was started with other options. */
+	if (listen >= 0 && (client || !listens_at(listen, path))) {
+		stop_listening(listen);
+		listen = -1;
+	}
 	if (client) {
 		err = address(path, &addr);
 	} else {

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@
 #define PIDFILE "/run/vm1.pid"
 #define LOG	"/run/vm1.log"
 #define SOCK	"/run/vm1.sock"
+#define TOLD	"/run/manager.told"
 
 #define NODES 2
 /* Frames on their way: what a tap's ring holds while nobody reads it, and far more than a batch. */
@@ -107,9 +109,9 @@ static int wait_keeper(pid_t pid)
 	return status;
 }
 
-static bool log_has(const char *text)
+static bool file_has(const char *path, const char *text)
 {
-	FILE *f = fopen(LOG, "re");
+	FILE *f = fopen(path, "re");
 	char line[1024];
 	bool has = false;
 
@@ -118,6 +120,11 @@ static bool log_has(const char *text)
 	if (f)
 		fclose(f);
 	return has;
+}
+
+static bool log_has(const char *text)
+{
+	return file_has(LOG, text);
 }
 
 static void show_log(void)
@@ -561,8 +568,8 @@ TEST_F(restart, sigterm_ends_it_and_the_front_end_is_cut_off)
 	EXPECT_EQ(0, fe_wait_cut(&self->fe[0]));
 }
 
-/* Run the port with @fd kept as "saved", and a manager that does not listen. */
-static int run_with_saved(int fd)
+/* Run the port with @fd kept as @name, and start_manager()'s manager; @how: "--socket". */
+static int run_with(const char *name, int fd, const char *how, const char *path)
 {
 	pid_t pid = fork();
 	char number[16];
@@ -574,31 +581,39 @@ static int run_with_saved(int fd)
 		dup2(log, STDERR_FILENO);
 		dup2(fd, 3);
 		setenv("LISTEN_FDS", "1", 1);
-		setenv("LISTEN_FDNAMES", "saved", 1);
+		setenv("LISTEN_FDNAMES", name, 1);
 		setenv("NOTIFY_SOCKET", "/run/manager", 1);
 		snprintf(number, sizeof(number), "%d", getpid());
 		setenv("LISTEN_PID", number, 1);
-		execl(PORT, PORT, "--tap", "vm1", "--socket", SOCK, "--lane", lane(), NULL);
+		execl(PORT, PORT, "--tap", "vm1", how, path, "--lane", lane(), NULL);
 		_exit(127);
 	}
 	return pid;
 }
 
-/* One that takes everything and keeps nothing. */
+/* One that takes everything and keeps nothing, but a note of it. */
 static pid_t start_manager(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/run/manager" };
 	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char text[512];
 	pid_t pid;
+	ssize_t n;
+	FILE *f;
 
 	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)))
 		return -1;
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		while (recv(sock, text, sizeof(text), 0) >= 0)
-			;
+		f = fopen(TOLD, "ae");
+		while (f && (n = recv(sock, text, sizeof(text) - 1, 0)) >= 0) {
+			text[n] = '\0';
+			for (char *at = strchr(text, '\n'); at; at = strchr(at, '\n'))
+				*at = ' ';
+			fprintf(f, "%s\n", text);
+			fflush(f);
+		}
 		_exit(0);
 	}
 	close(sock);
@@ -620,7 +635,7 @@ TEST_F(restart, a_state_that_is_none_is_not_believed)
 
 		ASSERT_EQ(0, ftruncate(fd, sizes[i]));
 		unlink(SOCK);
-		pid = run_with_saved(fd);
+		pid = run_with("saved", fd, "--socket", SOCK);
 		close(fd);
 		ASSERT_EQ(0, fe_connect(&self->fe[0], SOCK));
 		ASSERT_EQ(0, fe_start(&self->fe[0]));
@@ -632,6 +647,60 @@ TEST_F(restart, a_state_that_is_none_is_not_believed)
 		EXPECT_TRUE(log_has("another version's state"));
 		kill(pid, SIGTERM);
 		ASSERT_EQ(0, wait_keeper(pid));
+	}
+	kill(manager, SIGKILL);
+	waitpid(manager, NULL, 0);
+}
+
+#define OLD_SOCK "/run/old.sock"
+
+/* What an earlier port listened on, there. */
+static int old_listener(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = OLD_SOCK };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1) ? -1 : fd;
+}
+
+/* The manager has been told @text, within the time. */
+static bool wait_told(const char *text)
+{
+	long long end = fe_now_ms() + FE_WAIT_MS;
+
+	while (!file_has(TOLD, text) && fe_now_ms() < end)
+		poll(NULL, 0, 2);
+	return file_has(TOLD, text);
+}
+
+TEST_F(restart, started_again_with_another_socket_it_listens_there_and_nowhere_else)
+{
+	pid_t manager = start_manager(), pid;
+	int fd;
+
+	ASSERT_LT(0, manager);
+	kill(self->keeper, SIGTERM);
+	ASSERT_EQ(0, wait_keeper(self->keeper));
+	self->keeper = 0;
+	/* What we listen on is for the port's user, too. */
+	umask(0);
+	for (unsigned int client = 0; client < 2; client++) {
+		fd = old_listener();
+		ASSERT_LE(0, fd);
+		unlink(SOCK);
+		pid = run_with("listen", fd, client ? "--connect" : "--socket", SOCK);
+		/* Held on to, as by the store. */
+		ASSERT_EQ(0,
+			  client ? fe_accept(&self->fe[0], SOCK) : fe_connect(&self->fe[0], SOCK));
+		EXPECT_EQ(0, fe_start(&self->fe[0]));
+		EXPECT_TRUE(wait_told("FDSTOREREMOVE=1 FDNAME=listen"));
+		EXPECT_NE(0, access(OLD_SOCK, F_OK));
+		fe_close(&self->fe[0]);
+		kill(pid, SIGTERM);
+		ASSERT_EQ(0, wait_keeper(pid));
+		close(fd);
+		unlink(OLD_SOCK);
+		ASSERT_EQ(0, truncate(TOLD, 0));
 	}
 	kill(manager, SIGKILL);
 	waitpid(manager, NULL, 0);
