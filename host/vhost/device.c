@@ -88,14 +88,14 @@ static void drop_inflight(struct vm_device *dev)
 {
 	if (dev->inflight.fd < 0)
 		return;
-	munmap(dev->inflight.map, dev->inflight.map_size);
+	vm_memory_unmap(dev->inflight.map, dev->inflight.map_size);
 	close(dev->inflight.fd);
 	dev->inflight = (struct vm_inflight){ .fd = -1 };
 }
 
 int vm_device_set_inflight(struct vm_device *dev, const struct vu_inflight *desc, int fd)
 {
-	size_t size = desc->num_queues * vm_device_inflight_stride(desc->queue_size);
+	size_t size = desc->num_queues * vm_device_inflight_stride(desc->queue_size), map_size;
 	struct stat st;
 	void *map;
 
@@ -109,7 +109,8 @@ int vm_device_set_inflight(struct vm_device *dev, const struct vu_inflight *desc
 		return -ENODEV;
 	if (desc->mmap_offset + size > (__u64)st.st_size)
 		return -EINVAL;
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, desc->mmap_offset);
+	map_size = vm_memory_map_size(fd, size);
+	map = mmap(NULL, map_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, desc->mmap_offset);
 	if (map == MAP_FAILED)
 		return -errno;
 
@@ -118,7 +119,7 @@ int vm_device_set_inflight(struct vm_device *dev, const struct vu_inflight *desc
 	dev->inflight = (struct vm_inflight){
 		.fd = fd,
 		.map = map,
-		.map_size = size,
+		.map_size = map_size,
 		.offset = desc->mmap_offset,
 		.queues = desc->num_queues,
 		.queue_size = desc->queue_size,

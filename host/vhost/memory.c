@@ -8,13 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
+
+#include "../log.h"
 #include "memory.h"
 #include "sandbox.h"
 
 SANDBOX_CALLS(memory_calls, SANDBOX_CALL_MMAP, SANDBOX_CALL(munmap), SANDBOX_CALL(madvise),
-	      SANDBOX_CALL(fstat), SANDBOX_CALL(newfstatat), SANDBOX_CALL(close));
+	      SANDBOX_CALL(fstat), SANDBOX_CALL(newfstatat), SANDBOX_CALL(fstatfs),
+	      SANDBOX_CALL(close));
 
 void vm_memory_init(struct vm_memory *mem)
 {
@@ -43,11 +48,36 @@ static int check(const struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size,
 	return 0;
 }
 
+/* Huge pages are mapped, and unmapped, whole. */
+static __u64 page_of(int fd)
+{
+	struct statfs fs;
+
+	if (!fstatfs(fd, &fs) && fs.f_type == HUGETLBFS_MAGIC)
+		return fs.f_bsize;
+	return sysconf(_SC_PAGESIZE);
+}
+
+size_t vm_memory_map_size(int fd, __u64 size)
+{
+	__u64 page = page_of(fd);
+
+	return (size + page - 1) & ~(page - 1);
+}
+
+void vm_memory_unmap(void *map, size_t size)
+{
+	/* Not for the guest's sake; but what is left is a piece of a VM that has gone. */
+	if (munmap(map, size))
+		vm_warn("event=unmap size=%zu error=\"%s\"", size, strerror(errno));
+}
+
 int vm_memory_add(struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size, __u64 offset, int fd)
 {
 	struct vm_region *r = &mem->region[mem->n];
-	__u64 page, slack;
+	size_t map_size;
 	struct stat st;
+	__u64 slack;
 	void *map;
 	int err;
 
@@ -62,16 +92,13 @@ int vm_memory_add(struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size, __u6
 	if (offset + size > (__u64)st.st_size)
 		return -EINVAL;
 
-	/* Huge pages are mapped whole; their file system says their size here. */
-	page = sysconf(_SC_PAGESIZE);
-	if (st.st_blksize > (blksize_t)page && !(st.st_blksize & (st.st_blksize - 1)))
-		page = st.st_blksize;
-	slack = offset & (page - 1);
-	map = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset - slack);
+	slack = offset & (page_of(fd) - 1);
+	map_size = vm_memory_map_size(fd, size + slack);
+	map = mmap(NULL, map_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset - slack);
 	if (map == MAP_FAILED)
 		return -errno;
 	/* A dump of ours is no place for a guest's secrets. */
-	madvise(map, size + slack, MADV_DONTDUMP);
+	madvise(map, map_size, MADV_DONTDUMP);
 
 	*r = (struct vm_region){
 		.gpa = gpa,
@@ -80,7 +107,7 @@ int vm_memory_add(struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size, __u6
 		.offset = offset,
 		.at = (char *)map + slack,
 		.map = map,
-		.map_size = size + slack,
+		.map_size = map_size,
 		.fd = fd,
 	};
 	mem->n++;
@@ -89,7 +116,7 @@ int vm_memory_add(struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size, __u6
 
 static void drop(struct vm_region *r)
 {
-	munmap(r->map, r->map_size);
+	vm_memory_unmap(r->map, r->map_size);
 	close(r->fd);
 }
 

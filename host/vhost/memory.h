@@ -44,6 +44,11 @@ int vm_memory_add(struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size, __u6
 int vm_memory_del(struct vm_memory *mem, __u64 gpa, __u64 user, __u64 size);
 void vm_memory_clear(struct vm_memory *mem);
 
+/* How much of @fd is mapped for @size bytes from the beginning of a page of its. */
+size_t vm_memory_map_size(int fd, __u64 size);
+/* munmap(), which says when it fails. */
+void vm_memory_unmap(void *map, size_t size);
+
 /*
  * Where the @len bytes from a guest's (a front-end's) address are here. NULL
  * unless all of them are in one region, for whatever values; len 0 is never.

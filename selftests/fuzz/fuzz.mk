@@ -17,7 +17,7 @@ fuzz_guest_frame_src	:= guest/kmod/parse.c
 fuzz_message_src	:= host/vhost/message.c
 fuzz_request_src	:= broker/request.c
 fuzz_transport_src	:= $(addprefix guest/kmod/,parse.c parse_data.c parse_pending.c window.c)
-fuzz_vring_src		:= host/vhost/memory.c host/vhost/vring.c host/vhost/vring_log.c
+fuzz_vring_src		:= $(addprefix host/vhost/,memory.c vring.c vring_log.c) host/log.c
 fuzz_wire_src		:= broker/wire.c
 
 FUZZ		?= $(FUZZ_ALL)

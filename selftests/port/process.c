@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -289,6 +290,71 @@ TEST_F(process, takes_less_than_8_mib_besides_the_guests_memory)
 	fe_close(&self->fe);
 	ASSERT_TRUE(wait_log(&self->plug, "event=front-end-gone"));
 	EXPECT_GT(MEMORY_MAX, plug_status(&self->plug, "VmRSS", 10));
+}
+
+static bool maps_have(pid_t pid, const char *text)
+{
+	char path[64], line[512];
+	bool has = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	while (f && !has && fgets(line, sizeof(line), f))
+		has = strstr(line, text);
+	if (f)
+		fclose(f);
+	return has;
+}
+
+#define HUGE_2MB   (21U << 26) /* of memfd_create() */
+#define OVERCOMMIT "/proc/sys/vm/nr_overcommit_hugepages"
+
+/* Let the kernel make so many huge pages more, when they are asked for. */
+static int allow_huge_pages(int more)
+{
+	FILE *f = fopen(OVERCOMMIT, "r+e");
+	int n, err = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &n) == 1) {
+		rewind(f);
+		err = fprintf(f, "%d\n", n + more) < 0;
+	}
+	return fclose(f) ? -1 : err;
+}
+
+TEST_F(process, memory_of_huge_pages_that_is_no_multiple_of_them_is_unmapped_whole)
+{
+	const size_t M = 1 << 20;
+	struct fe_mem_reg reg = { .region = { .gpa = 0x80000000, .user = 0x10000000 } };
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | HUGE_2MB);
+	void *probe = MAP_FAILED;
+
+	/* Once it has been mapped, the file has its pages. */
+	if (fd >= 0 && !ftruncate(fd, 4 * M) && !allow_huge_pages(2)) {
+		probe = mmap(NULL, 4 * M, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		allow_huge_pages(-2);
+	}
+	if (probe == MAP_FAILED)
+		SKIP(return, "no huge pages here");
+	munmap(probe, 4 * M);
+	ASSERT_EQ(0, plug_start(&self->plug, "vm1", "--lane own"));
+	ASSERT_EQ(0, fe_connect(&self->fe, self->plug.socket));
+	ASSERT_EQ(0, fe_start(&self->fe));
+	for (unsigned int i = 0; i < 4; i++) {
+		/* It begins, or ends, or both, in the middle of one. */
+		reg.region.mmap_offset = (i & 1) * M;
+		reg.region.size = (2 + (i >> 1)) * M - 4096;
+		EXPECT_EQ(0, fe_ask(&self->fe, FE_ADD_MEM_REG, &reg, sizeof(reg), &fd, 1));
+		EXPECT_TRUE(maps_have(self->plug.pid, "memfd:huge"));
+		EXPECT_EQ(0, fe_ask(&self->fe, FE_REM_MEM_REG, &reg, sizeof(reg), NULL, 0));
+		EXPECT_FALSE(maps_have(self->plug.pid, "memfd:huge"));
+	}
+	EXPECT_FALSE(plug_log_has(&self->plug, "event=unmap"));
+	EXPECT_EQ(0, frames_out(&self->fe, 100));
+	close(fd);
 }
 
 static long long switches(const struct plug *plug)
