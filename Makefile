@@ -9,7 +9,10 @@
 #	C_FILES		files for the linters (user space; BPF and kernel have their own)
 #	SH_FILES	scripts for shellcheck
 #	INSTALL		double-colon rules install-NAME, listed here
+#	DEPS_GOALS	goals for which what is missing is installed first
 SHELL		:= /bin/bash
+# make -n must install nothing. Asked for before anything is added to the flags.
+dry_run		:= $(findstring n,$(firstword -$(MAKEFLAGS)))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS	+= --no-builtin-rules
@@ -62,6 +65,7 @@ HEADERS		:= $(patsubst $(srctree)/%,%,$(wildcard $(srctree)/include/virtmesh/*.h
 C_FILES		:=
 SH_FILES	:=
 INSTALL		:=
+DEPS_GOALS	:= deps
 
 .PHONY: all
 all: deps-check
@@ -96,11 +100,6 @@ deps-check:
 
 .PHONY: check demo bench headers-alone install uninstall clean help
 
-# What is missing is installed before anything that people are told to run.
-.PHONY: deps
-deps:
-	$(Q)O=$(O) deploy/install-deps.sh --if-missing
-
 clean:
 	$(call quiet,CLEAN,$(O))
 	$(Q)rm -rf $(O)
@@ -130,6 +129,22 @@ $(O)/headers/abi.ok: selftests/abi.c include/uapi/linux/virtmesh.h
 C_FILES		+= selftests/abi.c
 
 include lint.mk
+
+# What is missing is installed before anything that people are told to run, and so
+# before any recipe: kernel headers, bpftool and an MPI are looked for while make
+# reads. It remakes what it includes first of all, whatever -j says, and reads
+# everything again when that changed: install-deps.sh touches it when it did something.
+INSTALL_DEPS	?= deploy/install-deps.sh
+.PHONY: deps FORCE
+deps:
+ifneq ($(if $(dry_run),,$(filter $(DEPS_GOALS),$(MAKECMDGOALS))),)
+include $(O)/deps.mk
+$(O)/deps.mk: FORCE
+	$(Q)O=$(O) $(INSTALL_DEPS) --if-missing
+endif
+# After `make clean check` it has gone again.
+$(O)/kernel-src/.from:
+	$(Q)O=$(O) $(INSTALL_DEPS) --if-missing
 
 help:
 	@echo 'virtmesh: a mesh of virtual machines, steered by XDP'

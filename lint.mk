@@ -28,14 +28,15 @@ empty		:=
 space		:= $(empty) $(empty)
 
 .PHONY: lint lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
-lint: deps headers-alone lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
+DEPS_GOALS	+= lint lint-checkpatch
+lint: headers-alone lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
 	@echo 'lint: ok'
 
 lint-format:
 	$(call quiet,FORMAT,$(words $(LINT_C)) files)
 	$(Q)clang-format --dry-run -Werror $(LINT_C)
 
-lint-checkpatch: deps
+lint-checkpatch: | $(O)/kernel-src/.from
 	$(call quiet,CHKPATCH,$(words $(LINT_C)) files)
 	$(Q)$(checkpatch) -f $(LINT_C)
 	$(Q)$(checkpatch) --strict -f $(filter guest/kmod/%,$(LINT_C))

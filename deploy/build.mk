@@ -6,11 +6,12 @@ SH_FILES	+= deploy/install-deps.sh deploy/demo.sh deploy/vm/init $(wildcard $(sr
 
 # Fetched here, since tests and demo run where there is no network.
 .PHONY: guest-kernel
-guest-kernel: deps
+guest-kernel:
 	$(Q)O=$(O) deploy/vm/kernel.sh >/dev/null
 
 # Given on the command line or in the environment: GUESTS=qemu|uml, N=2..6, KEEP=1.
-demo: deps all $(if $(filter uml,$(GUESTS)),uml-plain,modules guest-kernel)
+DEPS_GOALS	+= demo guest-kernel
+demo: all $(if $(filter uml,$(GUESTS)),uml-plain,modules guest-kernel)
 	$(Q)O=$(O) GUESTS=$(or $(GUESTS),qemu) N=$(or $(N),3) KEEP=$(or $(KEEP),0) deploy/demo.sh
 
 SYSUSERSDIR	?= /usr/lib/sysusers.d

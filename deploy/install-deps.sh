@@ -8,15 +8,16 @@
 #	install-deps.sh --bench		also what make bench compares with
 #
 # Idempotent. Needs root only when a package is missing. Ends with an error
-# that names the one package that could not be had. Below O= (default: build) it
-# unpacks the parts of the kernel's source that the tests and the linter use:
+# that names the one package that could not be had. When it did anything, it says so
+# and touches $O/deps.mk, for make to look again at what is here. Below O= (default:
+# build) it unpacks the parts of the kernel's source that the tests and the linter use:
 # kselftest and checkpatch; deploy/uml builds kernels of it. A guest kernel is not
 # installed: deploy/vm fetches one.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 O=${O:-build}
-quiet=0 bench=0
+quiet=0 bench=0 changed=0
 case ${1-} in
 --if-missing) quiet=1 ;;
 --bench) bench=1 ;;
@@ -167,6 +168,7 @@ done
 log=
 if [ ${#missing[@]} -gt 0 ]; then
 	[ "$(id -u)" = 0 ] || die "missing: ${missing[*]}: run as root, or install them by hand"
+	changed=1
 	echo "install-deps: installing ${missing[*]}"
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
@@ -204,6 +206,7 @@ unpack_kernel_source() {
 	want=$(stat -L -c '%n %s %Y' "$tar")
 	[ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || return 0
 	echo "install-deps: unpacking kselftest and checkpatch from $(basename "$tar")"
+	changed=1
 	rm -rf "$O/kernel-src"
 	mkdir -p "$O/kernel-src"
 	# Wildcards match the version's directory; the rest of the tree is not written.
@@ -226,5 +229,9 @@ elif [ ! -e "$O/kernel-src/.from" ]; then
 		"scripts/checkpatch.pl of your kernel's source rpm into $O/kernel-src," \
 		"then: touch $O/kernel-src/.from" >&2
 	exit 1
+fi
+if [ $changed = 1 ] || [ ! -e "$O/deps.mk" ]; then
+	mkdir -p "$O"
+	touch "$O/deps.mk"
 fi
 say "install-deps: everything is here"

@@ -18,8 +18,9 @@ SH_FILES	+= selftests/run.sh $(wildcard selftests/*.sh selftests/*/*.sh)
 # What a collection's Makefile and its tests are given.
 KSFT_ENV	= srctree=$(srctree) O=$(O) KSFT=$(KSFT)
 
+DEPS_GOALS	+= check kselftest-install
 .PHONY: kselftest-install
-kselftest-install: deps all modules guest-kernel uml
+kselftest-install: all modules guest-kernel uml | $(O)/kernel-src/.from
 	$(call quiet,KSFT,$(KSFT_INSTALL))
 	$(Q)rm -rf $(KSFT_INSTALL) && mkdir -p $(KSFT_INSTALL)
 	$(Q)cp -r $(KSFT)/kselftest $(KSFT)/run_kselftest.sh $(KSFT_INSTALL)

@@ -52,7 +52,8 @@ $(O)/selftests/bench/mpi: selftests/bench/mpi.c
 	$(Q)mpicc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 endif
 
-bench: deps $(BENCH_PROG) $(O)/selftests/bench/vhost-mask $(O)/selftests/bench/wake $(O)/host/virtmesh \
+DEPS_GOALS	+= bench
+bench: $(BENCH_PROG) $(O)/selftests/bench/vhost-mask $(O)/selftests/bench/wake $(O)/host/virtmesh \
 		$(O)/host/vhost/virtmesh-port uml-plain $(BENCH_GUEST) $(O)/broker/virtmeshd \
 		$(O)/guest/tools/mesh $(O)/guest/examples/matrix
 	$(Q)O=$(O) srctree=$(srctree) $(BENCH_PROG) $(O)/bench.json $(BENCH)

@@ -58,5 +58,6 @@ kselftest-install: fuzz-build
 .PHONY: fuzz fuzz-build
 fuzz-build: $(FUZZ_PROGS)
 
-fuzz: deps fuzz-build
+DEPS_GOALS	+= fuzz
+fuzz: fuzz-build
 	$(Q)O=$(O) selftests/fuzz/run.sh $(SECONDS) $(FUZZ)

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What make installs before it builds, on a machine that has nothing yet. What would
+# install is a script of the test's.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+
+# As people run it: without what the make around this one has told its like.
+goals() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$srctree" O="$tmp/o" \
+		INSTALL_DEPS="$tmp/install" PKG_CONFIG="$tmp/pkg-config" "$@"
+}
+
+# install_makes COMMAND...: an installer that runs that, once, as install-deps.sh does.
+install_makes() {
+	rm -rf "$tmp/o" "$tmp/ran" "$tmp/pkg-config"
+	{
+		echo "#!/bin/sh -e"
+		echo "echo \"\$*\" >>$tmp/ran"
+		echo '[ ! -e "$O/deps.mk" ] || exit 0'
+		echo "$*"
+		echo 'mkdir -p "$O"; touch "$O/deps.mk"'
+	} >"$tmp/install"
+	chmod +x "$tmp/install"
+}
+
+# Headers are found while make reads, so they must be there before it does.
+headers_first() {
+	local dir=/lib/modules/9.9.9-test/build
+	mount -t tmpfs tmpfs /lib/modules
+	# What kbuild would make.
+	install_makes "mkdir -p $dir; printf 'modules:\\n\\ttouch \$(M)/virtmesh.ko \$(M)/virtmesh_io.ko\\n\\ttouch \$(M)/virtmesh_bench.ko\\n' >$dir/Makefile"
+	fails 2 goals modules
+	[[ $out == *'no kernel headers'* ]] || fail "$out"
+	goals deps modules
+	for ko in virtmesh virtmesh_io virtmesh_bench; do
+		[ -e "$tmp/o/guest/kmod/9.9.9-test/$ko.ko" ] || fail "no $ko.ko"
+	done
+	umount /lib/modules
+}
+
+# With -j nothing that asks for libraries runs beside what installs them.
+before_all_else() {
+	install_makes "sleep 0.5; printf '#!/bin/sh\\n' >$tmp/pkg-config; chmod +x $tmp/pkg-config"
+	goals -j8 deps-check deps
+}
+
+once_read_again() {
+	install_makes :
+	goals deps
+	eq "$(sort "$tmp/ran" | uniq -c | sed 's/^ *//')" "2 --if-missing" "asked once more, after it did something"
+	goals deps
+	eq "$(wc -l <"$tmp/ran")" 3 "asked once when there is nothing to do"
+}
+
+for_what_needs_it() {
+	local goal
+	for goal in demo check bench fuzz lint; do
+		install_makes "false"
+		fails 2 goals "$goal"
+		[[ $out == *deps.mk* ]] || fail "$goal: $out"
+	done
+	install_makes "false"
+	goals -n deps >/dev/null
+	goals help >/dev/null
+	[ ! -e "$tmp/ran" ] || fail "installs for -n or help"
+}
+
+run "kernel headers that are installed first are built for" headers_first
+run "with -j it is installed before anything is asked for" before_all_else
+run "make reads again when something was installed, and only then" once_read_again
+run "demo, check, bench, fuzz and lint install, and nothing does with -n" for_what_needs_it
+finish
