@@ -134,13 +134,15 @@ include lint.mk
 # before any recipe: kernel headers, bpftool and an MPI are looked for while make
 # reads. It remakes what it includes first of all, whatever -j says, and reads
 # everything again when that changed: install-deps.sh touches it when it did something.
+# For the demo alone that is less, and to be had where what the tests need is not.
 INSTALL_DEPS	?= deploy/install-deps.sh
+deps_least	= $(if $(filter-out demo guest-kernel,$(filter $(DEPS_GOALS),$(MAKECMDGOALS))),,--demo$(if $(filter uml,$(GUESTS)),-uml))
 .PHONY: deps FORCE
 deps:
 ifneq ($(if $(dry_run),,$(filter $(DEPS_GOALS),$(MAKECMDGOALS))),)
 include $(O)/deps.mk
 $(O)/deps.mk: FORCE
-	$(Q)O=$(O) $(INSTALL_DEPS) --if-missing
+	$(Q)O=$(O) $(INSTALL_DEPS) --if-missing $(deps_least)
 endif
 # After `make clean check` it has gone again.
 $(O)/kernel-src/.from:

@@ -5,28 +5,32 @@
 #
 #	install-deps.sh			install what is missing
 #	install-deps.sh --if-missing	the same; silent when nothing is
+#	install-deps.sh --demo		only what make demo needs
+#	install-deps.sh --demo-uml	only what it needs with GUESTS=uml
 #	install-deps.sh --bench		also what make bench compares with
 #
 # Idempotent. Needs root only when a package is missing. Ends with an error
 # that names the one package that could not be had. When it did anything, it says so
 # and touches $O/deps.mk, for make to look again at what is here. Below O= (default:
 # build) it unpacks the parts of the kernel's source that the tests and the linter use:
-# kselftest and checkpatch; deploy/uml builds kernels of it. A guest kernel is not
-# installed: deploy/vm fetches one.
+# kselftest and checkpatch; deploy/uml builds kernels of it. The demo does without
+# them, and goes where there is no source package. A guest kernel is not installed:
+# deploy/vm fetches one.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 O=${O:-build}
-quiet=0 bench=0 changed=0
-case ${1-} in
---if-missing) quiet=1 ;;
---bench) bench=1 ;;
-'') ;;
-*)
-	echo "usage: install-deps.sh [--if-missing | --bench]" >&2
-	exit 2
-	;;
-esac
+quiet=0 changed=0 goal=check
+for option; do
+	case $option in
+	--if-missing) quiet=1 ;;
+	--demo | --demo-uml | --bench) goal=${option#--} ;;
+	*)
+		echo "usage: install-deps.sh [--if-missing] [--demo | --demo-uml | --bench]" >&2
+		exit 2
+		;;
+	esac
+done
 
 say() { [ "$quiet" = 1 ] || echo "$*"; }
 die() {
@@ -34,62 +38,62 @@ die() {
 	exit 1
 }
 
-# One row a need: package in apt, package in dnf. Keep sorted by the first.
+# One row a need: package in apt, package in dnf, and the least that needs it: all need
+# what the demo does. Keep sorted by the first.
 table() {
-	cat <<-'ROWS'
-		bc                   bc
-		bison                bison
-		bpftool              bpftool
-		busybox-static       busybox
-		clang                clang
-		clang-format         clang-tools-extra
-		cpio                 cpio
-		cppcheck             cppcheck
-		dash                 dash
-		ethtool              ethtool
-		flex                 flex
-		g++                  gcc-c++
-		gcc                  gcc
-		iproute2             iproute
-		kmod                 kmod
-		libbpf-dev           libbpf-devel
-		libc6-dev            glibc-static
-		libcap-ng-dev        libcap-ng-devel
-		libclang-rt-dev      compiler-rt
-		libelf-dev           elfutils-libelf-devel
-		libjson-c-dev        json-c-devel
-		libseccomp-dev       libseccomp-devel
-		liburing-dev         liburing-devel
-		libxdp-dev           libxdp-devel
-		libxml2-utils        libxml2
-		linux-headers-KVER   kernel-devel
-		linux-source-6.12    -
-		llvm                 llvm
-		make                 make
-		patch                patch
-		perl                 perl
-		pkg-config           pkgconf
-		python3              python3
-		qemu-system-x86      qemu-system-x86
-		rsync                rsync
-		shellcheck           ShellCheck
-		socat                socat
-		sparse               sparse
-		spin                 -
-		systemd              systemd
-		tcpdump              tcpdump
-		util-linux           util-linux
-		xdp-tools            xdp-tools
-		xz-utils             xz
-		zstd                 zstd
-	ROWS
-	[ $bench = 1 ] || return 0
-	cat <<-'ROWS'
-		dpdk-dev             dpdk
-		iperf3               iperf3
-		iputils-ping         iputils
-		libopenmpi-dev       openmpi-devel
-		openmpi-bin          openmpi
+	awk -v goal="$goal" '
+		$3 == "demo" || $3 == goal || goal == "check" && $3 != "bench" || goal == "bench"
+	' <<-'ROWS'
+		bc                   bc                     demo-uml
+		bison                bison                  demo-uml
+		bpftool              bpftool                demo
+		busybox-static       busybox                demo
+		clang                clang                  demo
+		clang-format         clang-tools-extra      check
+		cpio                 cpio                   demo
+		cppcheck             cppcheck               check
+		dash                 dash                   check
+		dpdk-dev             dpdk                   bench
+		ethtool              ethtool                check
+		flex                 flex                   demo-uml
+		g++                  gcc-c++                check
+		gcc                  gcc                    demo
+		iperf3               iperf3                 bench
+		iproute2             iproute                demo
+		iputils-ping         iputils                bench
+		kmod                 kmod                   demo
+		libbpf-dev           libbpf-devel           demo
+		libc6-dev            glibc-static           demo
+		libcap-ng-dev        libcap-ng-devel        demo
+		libclang-rt-dev      compiler-rt            check
+		libelf-dev           elfutils-libelf-devel  demo
+		libjson-c-dev        json-c-devel           demo
+		libopenmpi-dev       openmpi-devel          bench
+		libseccomp-dev       libseccomp-devel       demo
+		liburing-dev         liburing-devel         demo
+		libxdp-dev           libxdp-devel           demo
+		libxml2-utils        libxml2                check
+		linux-headers-KVER   kernel-devel           demo
+		linux-source-6.12    -                      demo-uml
+		llvm                 llvm                   demo
+		make                 make                   demo
+		openmpi-bin          openmpi                bench
+		patch                patch                  demo-uml
+		perl                 perl                   demo-uml
+		pkg-config           pkgconf                demo
+		python3              python3                demo-uml
+		qemu-system-x86      qemu-system-x86        demo
+		rsync                rsync                  check
+		shellcheck           ShellCheck             check
+		socat                socat                  demo
+		sparse               sparse                 check
+		spin                 -                      check
+		systemd              systemd                check
+		tcpdump              tcpdump                check
+		util-linux           util-linux             demo
+		xdp-tools            xdp-tools              check
+		xz-utils             xz                     demo
+		zstd                 zstd                   demo
 	ROWS
 }
 
@@ -221,7 +225,9 @@ unpack_kernel_source() {
 	printf '%s\n' "$want" >"$stamp"
 }
 
-if [ $pm = apt ]; then
+if [[ $goal == demo* ]]; then
+	:
+elif [ $pm = apt ]; then
 	unpack_kernel_source
 elif [ ! -e "$O/kernel-src/.from" ]; then
 	# Fedora and its kin package no kernel source tree; the harness is in the source rpm.

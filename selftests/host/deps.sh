@@ -61,15 +61,70 @@ for_what_needs_it() {
 		install_makes "false"
 		fails 2 goals "$goal"
 		[[ $out == *deps.mk* ]] || fail "$goal: $out"
+		eq "$(cat "$tmp/ran")" "--if-missing$([ "$goal" != demo ] || echo ' --demo')"
 	done
+	install_makes "false"
+	fails 2 goals demo GUESTS=uml
+	eq "$(cat "$tmp/ran")" "--if-missing --demo-uml"
+	install_makes "false"
+	fails 2 goals demo check
+	eq "$(cat "$tmp/ran")" "--if-missing" "with what check needs"
 	install_makes "false"
 	goals -n deps >/dev/null
 	goals help >/dev/null
 	[ ! -e "$tmp/ran" ] || fail "installs for -n or help"
 }
 
+# A machine where only NAME... of the package managers are, with nothing installed.
+machine_with() {
+	local tool
+	rm -rf "${tmp:?}/bin" "$tmp/o" "$tmp/installed"
+	mkdir "$tmp/bin"
+	for tool in awk basename bash cat cut dirname env find grep head id mkdir mktemp rm sed sort stat tail \
+		tar touch xz; do
+		ln -s "$(command -v "$tool")" "$tmp/bin"
+	done
+	touch "$tmp/installed"
+	for tool; do
+		cat >"$tmp/bin/$tool"
+		chmod +x "$tmp/bin/$tool"
+	done
+}
+install_deps() {
+	env PATH="$tmp/bin" T="$tmp" O="$tmp/o" bash "$srctree/deploy/install-deps.sh" "$@"
+}
+
+fedora() {
+	machine_with dnf <<-'END'
+		#!/bin/bash
+		case "$*" in
+		install*) shift 3; printf '%s\n' "$@" >>"$T/installed" ;;
+		esac
+	END
+	cat >"$tmp/bin/rpm" <<-'END'
+		#!/bin/bash
+		grep -qx -- "${@: -1}" "$T/installed"
+	END
+	chmod +x "$tmp/bin/rpm"
+}
+demo_without_source() {
+	fedora
+	out=$(install_deps --demo)
+	[[ $out == *'everything is here'* ]] || fail "$out"
+	for p in qemu-system-x86 libxdp-devel kernel-devel; do
+		grep -qx "$p" "$tmp/installed" || fail "without $p"
+	done
+	! grep -qx 'cppcheck\|sparse\|iperf3' "$tmp/installed" || fail "with what the tests need"
+	eq "$(install_deps --if-missing --demo)" "" "idempotent"
+	# Its tests need what nobody packages there, and that is said.
+	fails 1 install_deps
+	[[ $out == *'unpack tools/testing/selftests'* ]] || fail "$out"
+	grep -qx cppcheck "$tmp/installed"
+}
+
 run "kernel headers that are installed first are built for" headers_first
 run "with -j it is installed before anything is asked for" before_all_else
 run "make reads again when something was installed, and only then" once_read_again
 run "demo, check, bench, fuzz and lint install, and nothing does with -n" for_what_needs_it
+run "what the demo needs is enough where there is no kernel source" demo_without_source
 finish
