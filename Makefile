@@ -46,7 +46,12 @@ ifeq ($(origin CC),default)
 CC		:= gcc
 endif
 CLANG		?= clang
-BPFTOOL		?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+# Ubuntu's in /usr/sbin looks for one that is of the running kernel, and has none in a
+# container; any that runs will do.
+ifeq ($(origin BPFTOOL),undefined)
+BPFTOOL		:= $(firstword $(foreach b,$(wildcard /usr/sbin/bpftool /usr/bin/bpftool \
+			/usr/lib/linux-tools/*/bpftool),$(shell $(b) version >/dev/null 2>&1 && echo $(b))) bpftool)
+endif
 PKG_CONFIG	?= pkg-config
 
 # Minimum versions: one line each, tested once a run by `make deps-check`.

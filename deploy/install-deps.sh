@@ -128,7 +128,7 @@ installed() {
 	if [ $pm = apt ]; then
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 	else
-		rpm -q --quiet "$1"
+		rpm -q --quiet --whatprovides "$1"
 	fi
 }
 
@@ -143,9 +143,11 @@ alternative() {
 	esac
 }
 
+# Of a name that only others provide apt-cache shows nothing, and says that all is
+# well; and apt-get does not install it.
 available() {
 	if [ $pm = apt ]; then
-		apt-cache show "$1" >/dev/null 2>&1
+		LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
 	else
 		dnf -q info "$1" >/dev/null 2>&1
 	fi
@@ -173,7 +175,6 @@ log=
 if [ ${#missing[@]} -gt 0 ]; then
 	[ "$(id -u)" = 0 ] || die "missing: ${missing[*]}: run as root, or install them by hand"
 	changed=1
-	echo "install-deps: installing ${missing[*]}"
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	if [ $pm = apt ]; then
@@ -190,6 +191,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 		fi
 		die "the package repositories do not have '$p'"
 	done
+	echo "install-deps: installing ${missing[*]}"
 	if ! install "${missing[@]}" >"$log" 2>&1; then
 		# Together they failed: find the one that cannot be had.
 		for p in "${missing[@]}"; do

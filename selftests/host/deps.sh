@@ -122,9 +122,65 @@ demo_without_source() {
 	grep -qx cppcheck "$tmp/installed"
 }
 
+# Where bpftool is but a name that another package provides.
+ubuntu() {
+	machine_with apt-get <<-'END'
+		#!/bin/bash
+		case "$*" in
+		*--no-install-recommends*) printf '%s\n' "${@:7}" >>"$T/installed" ;;
+		esac
+	END
+	cat >"$tmp/bin/apt-cache" <<-'END'
+		#!/bin/bash
+		# Of the one it shows nothing, with status 0.
+		[ "$1" = policy ] || exit 0
+		candidate=1.0
+		[ "$2" != bpftool ] || candidate="(none)"
+		printf '%s:\n  Installed: (none)\n  Candidate: %s\n' "$2" "$candidate"
+	END
+	cat >"$tmp/bin/dpkg-query" <<-'END'
+		#!/bin/bash
+		if grep -qx -- "${@: -1}" "$T/installed"; then echo installed; else exit 1; fi
+	END
+	printf '#!/bin/bash\necho amd64\n' >"$tmp/bin/dpkg"
+	chmod +x "$tmp/bin/"*
+}
+virtual_package() {
+	ubuntu
+	out=$(install_deps --demo)
+	[[ $out == *linux-tools-generic* ]] || fail "$out"
+	! grep -qx bpftool "$tmp/installed" || fail "asks for what is but a name"
+	eq "$(install_deps --if-missing --demo)" "" "idempotent"
+}
+
+# A bpftool of the running kernel's, which is not there, and one of another's, which is.
+bpftool_that_runs() {
+	mkdir "$tmp/over"
+	mount -t tmpfs tmpfs "$tmp/over"
+	mkdir -p "$tmp/over/upper/linux-tools/6.8.0-1-generic" "$tmp/over/work"
+	printf '#!/bin/sh\n' >"$tmp/over/upper/linux-tools/6.8.0-1-generic/bpftool"
+	printf '#!/bin/sh\nexit 2\n' >"$tmp/over/wrapper"
+	chmod +x "$tmp/over/upper/linux-tools/6.8.0-1-generic/bpftool" "$tmp/over/wrapper"
+	mount -t overlay -o "lowerdir=/usr/lib,upperdir=$tmp/over/upper,workdir=$tmp/over/work" overlay \
+		/usr/lib || skip "no overlay here"
+	for tool in /usr/sbin/bpftool /usr/bin/bpftool; do
+		[ ! -e "$tool" ] || mount --bind "$tmp/over/wrapper" "$tool"
+	done
+	out=$(goals -n V=1 "$tmp/o/bpf/steer.skel.h")
+	for tool in /usr/sbin/bpftool /usr/bin/bpftool; do
+		! mountpoint -q "$tool" || umount "$tool"
+	done
+	# In use by this very shell.
+	umount -l /usr/lib
+	umount -l "$tmp/over"
+	[[ $out == */usr/lib/linux-tools/6.8.0-1-generic/bpftool\ gen* ]] || fail "$out"
+}
+
 run "kernel headers that are installed first are built for" headers_first
 run "with -j it is installed before anything is asked for" before_all_else
 run "make reads again when something was installed, and only then" once_read_again
 run "demo, check, bench, fuzz and lint install, and nothing does with -n" for_what_needs_it
 run "what the demo needs is enough where there is no kernel source" demo_without_source
+run "a package that is but a name is not asked for, and what has it is" virtual_package
+run "a bpftool that does not run gives way to one that does" bpftool_that_runs
 finish
