@@ -64,11 +64,13 @@ static int prepare_ring(const struct vm_link *link, __u32 *changed)
 	return 0;
 }
 
-static void restore(const struct vm_link *link, __u32 changed)
+static int restore(const struct vm_link *link, __u32 changed)
 {
+	int err = 0;
+
 	if (changed & VM_PORT_RING)
-		vm_link_set_mtu_ring(link->ifindex, link->mtu, TAP_RING_DEFAULT);
-	vm_veth_restore(link, changed);
+		err = vm_link_set_mtu_ring(link->ifindex, link->mtu, TAP_RING_DEFAULT);
+	return err ?: vm_veth_restore(link, changed);
 }
 
 static int make_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
@@ -141,10 +143,14 @@ static int remove_port(struct vm_state *st, struct vm_ports *ports, const struct
 		vm_err("cannot look at %s: %s", name, strerror(-err));
 		return err;
 	}
-	err = vm_leave(st, ports, link.ifindex);
-	if (!vm_ports_by_ifindex(ports, link.ifindex))
-		restore(&link, flags);
-	return err;
+	/* Before the entry goes, which alone knows what is to be put back. */
+	err = restore(&link, flags);
+	if (err) {
+		vm_err("cannot put back what attach changed on %s: %s; try again", name,
+		       strerror(-err));
+		return err;
+	}
+	return vm_leave(st, ports, link.ifindex);
 }
 
 int vm_cmd_detach(const struct vm_args *args)

@@ -132,13 +132,15 @@ int vm_leave(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
 {
 	const struct vm_port_entry *entry = vm_ports_by_ifindex(ports, ifindex);
 	struct vm_xdp xdp = { entry->port.flags, entry->port.prog_id };
-	int err, e;
+	int err;
 
-	err = vm_ports_withdraw(st, ports, ifindex);
-	if (err && vm_ports_by_ifindex(ports, ifindex))
-		return err; /* nothing was changed */
-	e = vm_xdp_detach(st, ifindex, &xdp);
-	return err ?: e;
+	/*
+	 * The program first: while the port is in the maps whoever asks again finds it, and
+	 * a program that has gone is no error. Left on an interface that is no port, it would
+	 * drop everything for good.
+	 */
+	err = vm_xdp_detach(st, ifindex, &xdp);
+	return err ?: vm_ports_withdraw(st, ports, ifindex);
 }
 
 int vm_join_find(const struct vm_ports *ports, const char *name, const struct vm_port_entry **entry)

@@ -32,7 +32,10 @@ int vm_leave_command(const struct vm_args *args,
 /* Attach the program and fill the maps; neither on an error. */
 int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join);
-/* The reverse. After an error either nothing was changed, or @ports has it no more. */
+/*
+ * The reverse. After an error either @ports still has it, for the next try to finish, or
+ * what is left of it in the maps is swept by the next command.
+ */
 int vm_leave(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
 /* The port that interface @name is. -ENODEV when there is none. */
 int vm_join_find(const struct vm_ports *ports, const char *name,

@@ -93,14 +93,17 @@ explain:
 	return err;
 }
 
-void vm_veth_restore(const struct vm_link *link, __u32 changed)
+int vm_veth_restore(const struct vm_link *link, __u32 changed)
 {
 	struct vm_link peer;
+	int err;
 
-	if (!link->peer || link->peer_elsewhere || vm_link_get(link->peer, &peer))
-		return;
-	if (changed & VM_PORT_PEER_GRO)
-		set(peer.name, ETHTOOL_GGRO, ETHTOOL_SGRO, 0);
-	if (changed & VM_PORT_PEER_CSUM)
-		set(peer.name, ETHTOOL_GTXCSUM, ETHTOOL_STXCSUM, 1);
+	if (!link->peer || link->peer_elsewhere)
+		return 0;
+	err = vm_link_get(link->peer, &peer);
+	if (!err && changed & VM_PORT_PEER_GRO)
+		err = set(peer.name, ETHTOOL_GGRO, ETHTOOL_SGRO, 0);
+	if (err >= 0 && changed & VM_PORT_PEER_CSUM)
+		err = set(peer.name, ETHTOOL_GTXCSUM, ETHTOOL_STXCSUM, 1);
+	return err == -ENODEV || err > 0 ? 0 : err;
 }

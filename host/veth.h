@@ -17,7 +17,7 @@
  * changed. 0, or -errno explained on stderr (and nothing changed).
  */
 int vm_veth_prepare(const struct vm_link *link, const __u8 mac[6], __u32 *changed);
-/* Undo @changed. Silent: the peer may have gone, or moved. */
-void vm_veth_restore(const struct vm_link *link, __u32 changed);
+/* Undo @changed. 0 as well when the peer has gone, or moved. -errno: silent, try again. */
+int vm_veth_restore(const struct vm_link *link, __u32 changed);
 
 #endif /* VIRTMESH_HOST_VETH_H */

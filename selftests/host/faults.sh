@@ -164,6 +164,35 @@ port_del() {
 	each_step_again make_vm9 virtmesh port del vm9
 }
 
+make_attached() { virtmesh attach v1 --ensemble 1 --node 2 >/dev/null 2>&1; }
+# A slot that leads to it may be left: nothing leads to the slot, and the next port has it.
+no_program_left() {
+	! ip link show v1 | grep -q xdp || fail "step $n: the program is left: $(cat "$tmp/step")"
+	make_attached
+	virtmesh detach v1 >/dev/null
+}
+detach() {
+	again=no_program_left
+	ip link add v1 type veth peer name v2
+	ip link set dev v1 up mtu 1500
+	ip link set dev v2 up mtu 1500 address "$(mac 1 2)"
+	each_step_again make_attached virtmesh detach v1
+	ip link del v1
+	ip tuntap add dev v1 mode tap
+	ip link set dev v1 up
+	each_step_again make_attached virtmesh detach v1
+	ip link del v1
+}
+
+make_second() {
+	virtmesh ensemble add 2 >/dev/null
+	virtmesh ensemble faults 2 --loss 1 >/dev/null
+}
+second_ensemble_del() {
+	again=:
+	each_step_again make_second virtmesh ensemble del 2
+}
+
 make_first() { virtmesh ensemble add 1 >/dev/null; }
 last_ensemble() {
 	again=undo_first
@@ -250,6 +279,8 @@ case_on "attach a veth, each step failing" with_mesh attach_veth
 case_on "attach a tap, each step failing" with_mesh attach_tap
 case_on "ensemble faults, each step failing" with_mesh ensemble_faults
 case_on "port del, each step failing, is finished by the next" with_mesh port_del
+case_on "detach, each step failing, is finished by the next" with_mesh detach
+case_on "ensemble del, each step failing, is finished by the next" with_mesh second_ensemble_del
 case_on "last ensemble, each step failing, is finished by the next" last_ensemble
 case_on "first ensemble killed at each step: the next command mends it" killed_first_ensemble
 case_on "port add killed at each step: the next command mends it" killed_port_add
