@@ -14,6 +14,7 @@
 #include "state.h"
 #include "tap.h"
 #include "veth.h"
+#include "xdp.h"
 
 /* What the kernel gives a tap nobody has asked for more. */
 #define TAP_RING_DEFAULT 1000
@@ -122,14 +123,25 @@ int vm_cmd_attach(const struct vm_args *args)
 	return vm_join_command(args, &join);
 }
 
+/* An attach that was killed before the entries: its program is there, and no port. */
+static bool is_left(const struct vm_state *st, const struct vm_ports *ports, const char *name,
+		    struct vm_link *link, struct vm_xdp *xdp)
+{
+	return !vm_link_get_name(name, link) && !vm_ports_by_ifindex(ports, link->ifindex) &&
+	       vm_xdp_left(st, link, xdp);
+}
+
 static int remove_port(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args)
 {
 	const struct vm_port_entry *entry;
 	const char *name = args->name;
 	struct vm_link link;
+	struct vm_xdp xdp;
 	__u32 flags;
 	int err;
 
+	if (is_left(st, ports, name, &link, &xdp))
+		return vm_xdp_detach(st, link.ifindex, &xdp);
 	err = vm_join_find(ports, name, &entry);
 	if (err)
 		return err;

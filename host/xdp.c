@@ -106,19 +106,19 @@ static struct xdp_program *dispatched(struct xdp_multiprog *mp, __u32 id)
 	return prog;
 }
 
-/* Does it run a copy of @steer, whoever's? */
-static bool dispatches_copy(struct xdp_multiprog *mp, int steer)
+/* The copy of @steer that it runs, whoever's: its id; 0: none. */
+static __u32 dispatched_copy(struct xdp_multiprog *mp, int steer)
 {
 	struct bpf_prog_info info = { 0 };
 	struct xdp_program *prog = NULL;
 	__u32 len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(steer, &info, &len))
-		return false;
+		return 0;
 	while ((prog = xdp_multiprog__next_prog(prog, mp)))
 		if (!memcmp(xdp_program__tag(prog), info.tag, sizeof(info.tag)))
-			return true;
-	return false;
+			return xdp_program__id(prog);
+	return 0;
 }
 
 /* The multiprog of @ifindex if a dispatcher runs there; the caller closes it. */
@@ -213,13 +213,13 @@ static int in_the_way(const struct vm_state *st, const struct vm_link *link)
 	if (st->dispatcher) {
 		mp = dispatcher_of(link->ifindex);
 		if (mp) {
-			bool ours = dispatches_copy(mp, st->steer);
+			__u32 ours = dispatched_copy(mp, st->steer);
 
 			xdp_multiprog__close(mp);
 			if (!ours)
 				return 0;
 			vm_err("%s runs the steering program already, but is no port: "
-			       "xdp-loader unload %s --all, then try again",
+			       "virtmesh detach %s takes it off, then try again",
 			       link->name, link->name);
 			return -EBUSY;
 		}
@@ -348,6 +348,22 @@ bool vm_xdp_is_ours(const struct vm_link *link, const struct vm_port *port)
 	ours = dispatched(mp, port->prog_id);
 	xdp_multiprog__close(mp);
 	return ours;
+}
+
+bool vm_xdp_left(const struct vm_state *st, const struct vm_link *link, struct vm_xdp *xdp)
+{
+	struct xdp_multiprog *mp;
+
+	*xdp = (struct vm_xdp){ link->xdp_generic ? VM_PORT_GENERIC : 0, link->xdp_id };
+	if (!st->dispatcher)
+		return link->xdp_id && link->xdp_id == st->steer_id;
+	xdp->flags |= VM_PORT_DISPATCHER;
+	mp = dispatcher_of(link->ifindex);
+	if (!mp)
+		return false;
+	xdp->prog_id = dispatched_copy(mp, st->steer);
+	xdp_multiprog__close(mp);
+	return xdp->prog_id;
 }
 
 void vm_xdp_forget(const struct vm_state *st, __u32 ifindex)

@@ -31,6 +31,12 @@ bool vm_xdp_try_dispatcher(const struct vm_state *st, const struct vm_link *link
 			   struct vm_xdp *xdp);
 
 /*
+ * @link is no port: did a command that was killed leave the program on it? Then *@xdp is
+ * what to detach.
+ */
+bool vm_xdp_left(const struct vm_state *st, const struct vm_link *link, struct vm_xdp *xdp);
+
+/*
  * The interface has gone, by us: libxdp's pins for what others had on it go as well.
  * Nobody else would take them away, and they keep the programs loaded.
  */

@@ -394,7 +394,8 @@ left_over() {
 	bpftool map update pinned $PINS/port_index key $(key t1) value $(yes 0 | head -n 16)
 	refuses "runs the steering program already" virtmesh attach t1 --ensemble 1 --node 9
 	eq "$(programs t1)" "50 steer"
-	xdp-loader unload t1 --all
+	virtmesh detach t1
+	eq "$(programs t1)" ""
 	virtmesh attach t1 --ensemble 1 --node 9
 	unicast t1 9 vm1 1 60-1514
 	virtmesh detach t1

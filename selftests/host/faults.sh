@@ -253,6 +253,29 @@ killed_port_add() {
 	unmesh
 }
 
+killed_attach() {
+	local n status
+	ip tuntap add dev v1 mode tap
+	ip link set dev v1 up mtu 1500
+	for ((n = 1; ; n++)); do
+		rm -f "$tmp/reached"
+		failnth "$n" kill "$tmp/reached" virtmesh attach v1 --ensemble 1 --node 2 \
+			>"$tmp/step" 2>&1 || :
+		[ -e "$tmp/reached" ] || break
+		status=0
+		virtmesh detach v1 >"$tmp/next" 2>&1 || status=$?
+		# 3: it had not got so far.
+		[ "$status" = 0 ] || [ "$status" = 3 ] || fail "step $n: $(cat "$tmp/next")"
+		! ip link show v1 | grep -q xdp || fail "step $n: the program is left"
+		make_attached
+		virtmesh detach v1 >/dev/null
+	done
+	echo "$((n - 1)) steps"
+	[ "$n" -gt 10 ]
+	virtmesh detach v1
+	ip link del v1
+}
+
 # EACCES is the verifier's word as well; only the other meaning is one of privilege.
 verifier_refuses() {
 	local n status
@@ -284,4 +307,5 @@ case_on "ensemble del, each step failing, is finished by the next" with_mesh sec
 case_on "last ensemble, each step failing, is finished by the next" last_ensemble
 case_on "first ensemble killed at each step: the next command mends it" killed_first_ensemble
 case_on "port add killed at each step: the next command mends it" killed_port_add
+case_on "attach killed at each step: detach takes away what it left" with_mesh killed_attach
 finish
