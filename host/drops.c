@@ -29,6 +29,7 @@
 #include "json.h"
 #include "log.h"
 #include "names.h"
+#include "ports.h"
 #include "state.h"
 #include "table.h"
 #include "view.h"
@@ -139,6 +140,21 @@ static void clock_text(char *text, size_t size)
 	strftime(text, size, "%H:%M:%S", &tm);
 }
 
+/* As of the counters: what is of no ensemble, and a port that has gone since the last look. */
+static bool is_shown(const struct follower *f, const struct vm_event *e)
+{
+	struct vm_port port;
+
+	if (!f->args->ensemble || e->reason == VM_DROP_NO_PORT)
+		return true;
+	if (!bpf_map_lookup_elem(f->st.maps.ports, &e->ifindex, &port))
+		return !port.addr || vm_addr_ensemble(port.addr) == f->args->ensemble;
+	for (size_t i = 0; i < f->count; i++)
+		if (f->views[i].ifindex == e->ifindex)
+			return true;
+	return false;
+}
+
 static int on_event(void *arg, void *data, size_t size)
 {
 	const struct vm_event *e = data;
@@ -146,7 +162,7 @@ static int on_event(void *arg, void *data, size_t size)
 	struct follower *f = arg;
 	struct json_object *json;
 
-	if (size < sizeof(*e))
+	if (size < sizeof(*e) || !is_shown(f, e))
 		return 0;
 	if_indextoname(e->ifindex, name);
 	if (f->args->json) {
@@ -361,7 +377,10 @@ int vm_cmd_drops(const struct vm_args *args)
 	err = vm_state_read(&f.st);
 	if (err)
 		return err;
-	err = args->follow ? follow(&f) : print_once(&f.st, args);
+	if (args->ensemble)
+		err = vm_ensemble_find(&f.st, args->ensemble);
+	if (!err)
+		err = args->follow ? follow(&f) : print_once(&f.st, args);
 	vm_state_close(&f.st);
 	return err;
 }

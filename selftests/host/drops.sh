@@ -118,6 +118,34 @@ follow_json() {
 	eq "$(tail -n 1 "$tmp/a.follow" | jsonget /frames)" 3
 }
 
+# Frames of both are dropped; what is shown is the asked for ensemble's, events too.
+follow_one_ensemble() {
+	local pid
+	virtmesh ensemble add 2
+	virtmesh port add vm1 --ensemble 1 --node 1
+	virtmesh port add vm2 --ensemble 2 --node 1
+	follower a --ensemble 2
+	pid=$!
+	wait_until 5 reads_events "$pid"
+	frame send vm1 "$(mac 1 9)" "$(mac 1 1)" 0x0800 77 1 3
+	frame send vm2 "$(mac 2 9)" "$(mac 2 1)" 0x0800 78 1 3
+	wait_until 5 grep -q "vm2 .*78 bytes" "$tmp/a.follow"
+	wait_until 5 grep -q "vm2 .*+3 = 3" "$tmp/a.follow"
+	kill "$pid"
+	wait "$pid"
+	! grep vm1 "$tmp/a.follow" || fail "shows another ensemble"
+	virtmesh port del vm1
+	virtmesh port del vm2
+}
+
+no_such_ensemble() {
+	fails 3 virtmesh drops --ensemble 2
+	says "no ensemble 2"
+	fails 3 virtmesh drops --ensemble 2 --follow
+	says "no ensemble 2"
+	virtmesh drops --ensemble 1
+}
+
 second_follower() {
 	local a b
 	two_ports
@@ -178,6 +206,8 @@ case_on "the receiver's ring is full: lost-full, sent = arrived + lost" with_mes
 case_on "the same in the generic path: lost-skb" with_mesh full_generic
 case_on "follow shows the frame, and how far the counter moved" with_mesh follow
 case_on "follow --json writes one object a line" with_mesh follow_json
+case_on "follow --ensemble shows that one" with_mesh follow_one_ensemble
+case_on "an ensemble that is not there is told, status 3" with_mesh no_such_ensemble
 case_on "a second follower is told, and gets counters only" with_mesh second_follower
 case_on "follow ends with 3 when the mesh is removed" mesh_removed
 case_on "follow ends quietly when its reader does" with_mesh reader_gone
