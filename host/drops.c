@@ -130,13 +130,26 @@ struct follower {
 	int err; /* of stdout: whoever read us has gone */
 };
 
-static void clock_text(char *text, size_t size)
+static __u64 now_ns(clockid_t clock)
 {
-	struct timespec now;
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* The ring may have been full since long before anybody looked: not the time of reading. */
+static __u64 event_time_ns(const struct vm_event *e)
+{
+	return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC) + e->ktime_ns;
+}
+
+static void clock_text(char *text, size_t size, __u64 time_ns)
+{
+	time_t seconds = time_ns / 1000000000;
 	struct tm tm;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &tm);
+	localtime_r(&seconds, &tm);
 	strftime(text, size, "%H:%M:%S", &tm);
 }
 
@@ -168,6 +181,7 @@ static int on_event(void *arg, void *data, size_t size)
 	if (f->args->json) {
 		json = json_object_new_object();
 		vm_json_str(json, "type", "event");
+		vm_json_u64(json, "time_ns", event_time_ns(e));
 		vm_json_u64(json, "ktime_ns", e->ktime_ns);
 		vm_json_str(json, "port", name);
 		vm_json_u64(json, "ifindex", e->ifindex);
@@ -179,7 +193,7 @@ static int on_event(void *arg, void *data, size_t size)
 		f->err = vm_json_print(json, true);
 		return f->err;
 	}
-	clock_text(when, sizeof(when));
+	clock_text(when, sizeof(when), event_time_ns(e));
 	printf("%s  %-15s  %-12s  ", when, name, vm_drop_name(e->reason));
 	if (e->len)
 		printf("%02x:%02x:%02x:%02x:%02x:%02x > %02x:%02x:%02x:%02x:%02x:%02x, type 0x%04x, "
@@ -201,6 +215,7 @@ static void delta(struct follower *f, const struct vm_view *now, int reason, __u
 	if (f->args->json) {
 		json = json_object_new_object();
 		vm_json_str(json, "type", "drops");
+		vm_json_u64(json, "time_ns", now_ns(CLOCK_REALTIME));
 		vm_json_str(json, "port", now->link.name);
 		vm_json_u64(json, "ifindex", now->ifindex);
 		vm_json_str(json, "reason", name_of(reason));
@@ -209,7 +224,7 @@ static void delta(struct follower *f, const struct vm_view *now, int reason, __u
 		f->err = vm_json_print(json, true);
 		return;
 	}
-	clock_text(when, sizeof(when));
+	clock_text(when, sizeof(when), now_ns(CLOCK_REALTIME));
 	printf("%s  %-15s  %-12s  +%llu = %llu\n", when, now->link.name, name_of(reason), more,
 	       drops_of(now, reason));
 	f->err = fflush(stdout) == EOF ? -errno : 0;
@@ -269,10 +284,7 @@ static int events_lock(void)
 
 static __u64 now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+	return now_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 /* Until the next look is due, a signal comes (returns 1), or events do. */

@@ -146,6 +146,32 @@ no_such_ensemble() {
 	virtmesh drops --ensemble 1
 }
 
+# What nobody has read yet is older than whoever reads it.
+event_of_before() {
+	local pid before after started time
+	two_ports
+	before=$(date +%s%N)
+	frame send vm1 "$(mac 1 9)" "$(mac 1 1)" 0x0800 77 1
+	after=$(date +%s%N)
+	wait_until 5 two_seconds_after "$after"
+	started=$(date +%s%N)
+	follower a --json
+	pid=$!
+	# Later events have the ring wake the follower.
+	wait_until 5 reads_events "$pid"
+	frame send vm2 "$(mac 1 1)" "$(mac 1 9)" 0x0800 78 1
+	wait_until 5 grep -q '"reason":"spoof"' "$tmp/a.follow"
+	kill "$pid"
+	wait "$pid"
+	time=$(grep '"no-node"' "$tmp/a.follow" | head -n 1 | jsonget /time_ns)
+	if [ "$time" -lt $((before - 50000000)) ] || [ "$time" -gt $((after + 50000000)) ]; then
+		fail "$time is not from $before to $after"
+	fi
+	time=$(grep '"spoof"' "$tmp/a.follow" | head -n 1 | jsonget /time_ns)
+	[ "$time" -ge "$started" ] || fail "$time is before $started"
+}
+two_seconds_after() { [ $(($(date +%s%N) - $1)) -gt 2000000000 ]; }
+
 second_follower() {
 	local a b
 	two_ports
@@ -206,6 +232,7 @@ case_on "the receiver's ring is full: lost-full, sent = arrived + lost" with_mes
 case_on "the same in the generic path: lost-skb" with_mesh full_generic
 case_on "follow shows the frame, and how far the counter moved" with_mesh follow
 case_on "follow --json writes one object a line" with_mesh follow_json
+case_on "an event that waited to be read has the time when it was" with_mesh event_of_before
 case_on "follow --ensemble shows that one" with_mesh follow_one_ensemble
 case_on "an ensemble that is not there is told, status 3" with_mesh no_such_ensemble
 case_on "a second follower is told, and gets counters only" with_mesh second_follower
