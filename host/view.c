@@ -70,7 +70,9 @@ static int fill(const struct vm_state *st, const struct vm_port_entry *e, struct
 	else
 		v->attached = vm_xdp_is_ours(&v->link, &v->port);
 	v->lost_skb = lost_skb(v);
-	v->known = !bpf_map_lookup_elem(st->maps.members, &e->port.addr, &v->member);
+	/* The record of the port before this one says nothing of it. */
+	v->known = !bpf_map_lookup_elem(st->maps.members, &e->port.addr, &v->member) &&
+		   v->member.port == (__u32)e->port.added_ns;
 	return 0;
 }
 

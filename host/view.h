@@ -19,7 +19,7 @@ struct vm_view {
 	struct vm_counters count; /* all CPUs */
 	__u64 lost_skb; /* see VM_LOST_SKB_NAME */
 	struct vm_holder holder; /* who has its tap open; only after vm_views_hold() */
-	bool known; /* the broker has written @member */
+	bool known; /* the broker has written @member, and of this very port */
 	struct vm_member member;
 };
 

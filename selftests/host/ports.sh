@@ -246,6 +246,23 @@ hints_that_meet() {
 	ip link del v1
 }
 
+# What the broker wrote of a port tells nothing of the next one with its address.
+state_of_the_one_before() {
+	local key
+	virtmesh port add vm1 --ensemble 1 --node 1
+	eq "$(port_json vm1 state)" absent
+	key=$(cat /sys/class/net/vm1/ifindex)
+	# Incarnation 5, up, MTU 1500; then the low half of the port's added_ns.
+	# shellcheck disable=SC2046 # a word a byte
+	bpftool map update pinned "$PINS"/members key 1 0 1 0 value 5 0 0 0 1 0 220 5 0 0 0 0 \
+		$(bpftool -j map lookup pinned "$PINS"/ports key $((key % 256)) $((key / 256)) 0 0 |
+			grep -o '"value":\[[^]]*' | grep -o '0x..' | sed -n 25,28p) $(yes 0 | head -n 16)
+	eq "$(port_json vm1 state) $(port_json vm1 incarnation)" "up 5"
+	virtmesh port del vm1
+	virtmesh port add vm1 --ensemble 1 --node 1
+	eq "$(port_json vm1 state) $(port_json vm1 incarnation)" "absent 0"
+}
+
 case_on "port add makes the tap that was asked for" with_mesh tap_is_right
 case_on "port add and del write exactly the entries they should" with_mesh maps_are_right
 case_on "a slot that is used again starts counting at 0" with_mesh counters_start_at_0
@@ -261,4 +278,5 @@ case_on "entries that no port stands behind are swept by the next change" \
 case_on "a group grows and shrinks with its members" with_mesh group_grows_and_shrinks
 case_on "twenty ports added at once, then removed at once" with_mesh at_once
 case_on "two interfaces that meet in one hint both work" with_mesh hints_that_meet
+case_on "a new port has not the state of the one before it" with_mesh state_of_the_one_before
 finish
