@@ -26,6 +26,16 @@ failed() {
 	exit 1
 }
 
+# When PID began, in ticks since the boot: with its number that is who it is, also
+# after a reboot (the boot's own id), when somebody else has the number.
+identity() {
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return
+	# Behind the name, which may have blanks and brackets.
+	read -ra stat <<<"${stat##*)}"
+	echo "$(cat /proc/sys/kernel/random/boot_id) ${stat[19]}"
+}
+
 guests_library() {
 	# shellcheck source=vm/vm.sh
 	. "$srctree/deploy/vm/vm.sh"
@@ -43,6 +53,10 @@ outside() {
 	esac
 	if ! [[ $N =~ ^[0-9]{1,2}$ ]] || [ "$N" -lt 2 ] || [ "$N" -gt $max ]; then
 		failed "N=$N: it takes 2 to $max virtual machines"
+	fi
+	# Its commands would be the new one's, and nothing would end the old one.
+	if [ "$KEEP" != 0 ] && [ -x "$O/demo/running" ] && "$O/demo/running"; then
+		failed "one that was kept still runs: $O/demo/stop ends it, $O/demo/enter looks at it"
 	fi
 	# Where there still is a network, should it have to be fetched.
 	guests_library
@@ -84,9 +98,16 @@ keep() {
 	init=${init#/proc/}
 	init=${init%/status}
 	mkdir -p "$O/demo"
+	{
+		echo '#!/usr/bin/env bash'
+		echo '# Is it still there? A number alone may be somebody else by now.'
+		declare -f identity
+		echo "[ \"\$(identity $1)\" = '$(identity "$1")' ] && [ \"\$(identity $init)\" = '$(identity "$init")' ]"
+	} >"$O/demo/running"
 	cat >"$O/demo/enter" <<-END
 		#!/bin/sh
 		# A command (default: a shell) among the demo's namespaces.
+		$O/demo/running || { echo "the demo has ended: $O/demo/stop clears up" >&2; exit 1; }
 		PATH=$O/host:$O/broker:\$PATH; export PATH
 		[ \$# -gt 0 ] || set -- ${SHELL:-/bin/sh}
 		exec nsenter --target $init --mount --net --pid -- "\$@"
@@ -94,10 +115,10 @@ keep() {
 	cat >"$O/demo/stop" <<-END
 		#!/bin/sh
 		# End the demo: the namespaces' first process takes all along.
-		kill -KILL $1 2>/dev/null
+		! $O/demo/running || kill -KILL $1
 		rm -rf $2 $O/demo
 	END
-	chmod +x "$O/demo/enter" "$O/demo/stop"
+	chmod +x "$O/demo/enter" "$O/demo/running" "$O/demo/stop"
 	cat <<-END
 
 		It goes on. To look around:

@@ -74,9 +74,32 @@ keeps_on_demand() {
 	wait_until 10 grep -q '^over and out' "$tmp/console"
 	exec 7>&-
 	grep 'node 1 of ensemble 7' "$tmp/console"
+	# A second one is refused while it runs, and says how to end it.
+	fails 1 env KEEP=1 N=2 "$srctree/deploy/demo.sh"
+	[[ $out == *"$O2/demo/stop"* ]] || fail "$out"
+	cp "$O2/demo/enter" "$O2/demo/stop" "$O2/demo/running" "$tmp"
 	"$O2/demo/stop"
 	wait_until 10 nothing_left
 	[ ! -e "$O2/demo" ] || fail "$O2/demo is left"
+	someone_elses_number
+}
+
+# The same number is somebody else's: neither entered nor killed.
+someone_elses_number() {
+	local other
+	sleep 100 &
+	other=$!
+	mkdir "$O/demo"
+	sed "s/identity [0-9][0-9]*)/identity $other)/g" "$tmp/running" >"$O/demo/running"
+	sed "s/--target [0-9]*/--target $other/" "$tmp/enter" >"$O/demo/enter"
+	sed "s/kill -KILL [0-9]*/kill -KILL $other/" "$tmp/stop" >"$O/demo/stop"
+	chmod +x "$O/demo/enter" "$O/demo/stop" "$O/demo/running"
+	fails 1 "$O/demo/enter" true
+	[[ $out == *'has ended'* ]] || fail "$out"
+	"$O/demo/stop"
+	kill -0 "$other" || fail "killed somebody else"
+	kill "$other"
+	[ ! -e "$O/demo" ] || fail "$O/demo is left"
 }
 
 # The same table from User-Mode Linux guests, whose console is a pair of FIFOs.
