@@ -21,10 +21,11 @@
 
 static int check_link(const struct vm_link *link, unsigned int mtu)
 {
-	if (link->loopback || !link->ether) {
-		vm_err("%s is no Ethernet interface", link->name);
-		return -EINVAL;
-	}
+	int err;
+
+	err = vm_join_fit(link);
+	if (err)
+		return err;
 	if (mtu < VM_MTU_MIN || mtu > VM_MTU_MAX) {
 		vm_err("%s has MTU %u: set one from %d to %d (ip link set dev %s mtu %d), "
 		       "or give --mtu",

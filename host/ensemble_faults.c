@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "faults.h"
 #include "faults_view.h"
+#include "join.h"
 #include "json.h"
 #include "log.h"
 
@@ -74,10 +75,9 @@ static int check_through(const struct vm_state *st, const struct vm_ports *ports
 							     "");
 		return -EEXIST;
 	}
-	if (link->loopback || !link->ether) {
-		vm_err("%s is no Ethernet interface", name);
-		return -EINVAL;
-	}
+	err = vm_join_fit(link);
+	if (err)
+		return err;
 	for (size_t i = 0; i < ports->count; i++) {
 		const struct vm_port *port = &ports->entry[i].port;
 

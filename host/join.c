@@ -106,6 +106,30 @@ static int check(const struct vm_state *st, const struct vm_ports *ports,
 	return 0;
 }
 
+int vm_join_fit(const struct vm_link *link)
+{
+	char master[IF_NAMESIZE] = "another one";
+
+	if (link->loopback || !link->ether) {
+		vm_err("%s is no Ethernet interface", link->name);
+		return -EINVAL;
+	}
+	if (strcmp(link->kind, "tun") && strcmp(link->kind, "veth")) {
+		vm_err("%s is neither a tap nor a veth but %s: the host would be cut off from "
+		       "what is behind it",
+		       link->name, *link->kind ? link->kind : "hardware");
+		return -EINVAL;
+	}
+	if (link->master) {
+		if_indextoname(link->master, master);
+		vm_err("%s belongs to %s, which would get no more frames from it: "
+		       "ip link set dev %s nomaster",
+		       link->name, master, link->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join)
 {

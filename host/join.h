@@ -29,6 +29,11 @@ int vm_leave_command(const struct vm_args *args,
 				  const struct vm_args *args),
 		     const char *text);
 
+/*
+ * May somebody's @link be a port? Not the host's own way out: its frames would end in
+ * the mesh. 0, or -EINVAL explained.
+ */
+int vm_join_fit(const struct vm_link *link);
 /* Attach the program and fill the maps; neither on an error. */
 int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join);

@@ -201,6 +201,9 @@ static int parse_link(const struct nlmsghdr *nh, struct vm_link *link)
 		case IFLA_LINK:
 			lower = rta_u32(rta);
 			break;
+		case IFLA_MASTER:
+			link->master = rta_u32(rta);
+			break;
 		case IFLA_LINK_NETNSID:
 			link->peer_elsewhere = true;
 			break;

@@ -18,6 +18,7 @@ struct vm_link {
 	__u32 ring; /* txqueuelen */
 	__u32 flags; /* IFF_* */
 	__u32 peer; /* of a veth: its other end's ifindex; 0: none or unknown */
+	__u32 master; /* ifindex of the bridge, bond, .. that it belongs to; 0: none */
 	bool peer_elsewhere; /* ... and that is in another network namespace */
 	bool loopback;
 	bool ether; /* ARPHRD_ETHER */

@@ -211,6 +211,46 @@ unfit() {
 	ip link del v1
 }
 
+# By a typo the host would be cut off: from a NIC, a bridge, or what a bridge has.
+not_the_hosts_own() {
+	local before kind made=
+	for kind in dummy bridge macvlan; do
+		case $kind in
+		macvlan) ip link add x1 type veth peer name x2 && ip link add h1 link x1 type macvlan ;;
+		*) ip link add h1 type "$kind" ;;
+		esac 2>"$tmp/ip" || {
+			ip link del x1 2>/dev/null || :
+			continue
+		}
+		ip link set dev h1 up mtu 1500
+		before=$(mapdump)
+		fails 1 virtmesh attach h1 --ensemble 1 --node 2
+		says "neither a tap nor a veth but $kind"
+		fails 1 virtmesh ensemble faults 1 --through h1
+		says "neither a tap nor a veth but $kind"
+		eq "$(mapdump)" "$before"
+		eq "$(ip link show h1 | grep -c xdp || :)" 0 "programs"
+		ip link del h1
+		ip link del x1 2>/dev/null || :
+		made+=" $kind"
+	done
+	[ -n "$made" ] || skip "neither dummy, bridge nor macvlan here: $(cat "$tmp/ip")"
+}
+
+belongs_to_a_bridge() {
+	ip link add br1 type bridge 2>"$tmp/ip" || skip "no bridge here: $(cat "$tmp/ip")"
+	make_veth
+	ip link set dev v1 master br1
+	fails 1 virtmesh attach v1 --ensemble 1 --node 2
+	says "v1 belongs to br1"
+	says "ip link set dev v1 nomaster"
+	ip link set dev v1 nomaster
+	virtmesh attach v1 --ensemble 1 --node 2
+	virtmesh detach v1
+	ip link del v1
+	ip link del br1
+}
+
 moved_away() {
 	local ns
 	make_veth
@@ -239,5 +279,7 @@ case_on "another program in the way is refused by name, and left alone" \
 	with_mesh program_in_the_way
 case_on "detach does not take another's program away" with_mesh detach_leaves_others
 case_on "interfaces that cannot be ports are refused, and nothing changes" with_mesh unfit
+case_on "a NIC, a bridge, a macvlan are refused" with_mesh not_the_hosts_own
+case_on "a veth that belongs to a bridge is refused, until it does not" with_mesh belongs_to_a_bridge
 case_on "an interface that moves to another namespace is forgotten" with_mesh moved_away
 finish
