@@ -3,11 +3,13 @@
  * What a VMM is to be told. Offloads are off because no one computes a checksum
  * or cuts a segment between two taps: a frame must be whole when it is sent.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <linux/virtio_ids.h>
@@ -75,11 +77,47 @@ __attribute__((format(printf, 3, 4))) static void add(struct words *words, const
 	words->count++;
 }
 
-/* QEMU opens the tap itself. */
-static void add_tap(struct words *words, const char *name, bool vhost)
+/* Room for each byte twice. */
+#define QEMU_TEXT (2 * VM_ROOM_PATH)
+
+/* @value as QEMU takes it inside of an option's: a comma would end it there. */
+static const char *escaped(const char *value, char text[QEMU_TEXT])
 {
-	add(words, "-netdev", "tap,id=%s,ifname=%s,script=no,downscript=no%s", name, name,
-	    vhost ? ",vhost=on" : "");
+	char *to = text;
+
+	for (; *value && to < text + QEMU_TEXT - 2; value++) {
+		if (*value == ',')
+			*to++ = ',';
+		*to++ = *value;
+	}
+	*to = '\0';
+	return text;
+}
+
+/*
+ * What QEMU calls the port: its name, if that may be an id there (a letter, then letters,
+ * digits, '-', '.', '_'), and else the node, which has one port.
+ */
+static const char *qemu_id(const char *name, const struct vm_port *port, char text[32])
+{
+	static const char takes[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+	if (isascii(*name) && isalpha(*name) && !name[strspn(name, takes)])
+		snprintf(text, 32, "%s", name);
+	else
+		snprintf(text, 32, "mesh.%u.%u", vm_addr_ensemble(port->addr),
+			 vm_addr_node(port->addr));
+	return text;
+}
+
+/* QEMU opens the tap itself. */
+static void add_tap(struct words *words, const char *id, const char *name, bool vhost)
+{
+	char text[QEMU_TEXT];
+
+	add(words, "-netdev", "tap,id=%s,ifname=%s,script=no,downscript=no%s", id,
+	    escaped(name, text), vhost ? ",vhost=on" : "");
 }
 
 /*
@@ -88,18 +126,18 @@ static void add_tap(struct words *words, const char *name, bool vhost)
  * which is why its size must be known here. One pair of queues: stock drivers
  * would send frames through a second one as well.
  */
-static void add_vhost_user(struct words *words, const struct vm_args *args)
+static void add_vhost_user(struct words *words, const char *id, const struct vm_args *args)
 {
-	char path[VM_ROOM_PATH];
+	char path[VM_ROOM_PATH], text[QEMU_TEXT];
 
 	add(words, "-m", "%s", args->memory);
 	add(words, "-object", "memory-backend-memfd,id=virtmesh-memory,share=on,size=%s",
 	    args->memory);
 	add(words, "-machine", "memory-backend=virtmesh-memory");
-	add(words, "-chardev", "socket,id=%s-socket,path=%s,%s", args->name,
-	    vm_room_socket(args->name, path), args->listen ? "server=on,wait=off" : "reconnect=1");
-	add(words, "-netdev", "vhost-user,id=%s,chardev=%s-socket,queues=1", args->name,
-	    args->name);
+	add(words, "-chardev", "socket,id=%s-socket,path=%s,%s", id,
+	    escaped(vm_room_socket(args->name, path), text),
+	    args->listen ? "server=on,wait=off" : "reconnect=1");
+	add(words, "-netdev", "vhost-user,id=%s,chardev=%s-socket,queues=1", id, id);
 }
 
 static int print_words(const struct words *words, const struct vm_args *args,
@@ -157,25 +195,27 @@ int vm_cmd_qemu_args(const struct vm_args *args)
 	struct words words = { 0 };
 	struct vm_port port;
 	__u8 mac[VM_MAC_LEN];
+	char id[32];
 	bool vhost;
 	int err;
 
 	err = find_port(args, &port);
 	if (err)
 		return err;
+	qemu_id(args->name, &port, id);
 	vhost = !(port.flags & VM_PORT_VHOST_USER) && have_vhost_net();
 	err = check_options(args, &port);
 	if (err)
 		return err;
 	if (port.flags & VM_PORT_VHOST_USER)
-		add_vhost_user(&words, args);
+		add_vhost_user(&words, id, args);
 	else
-		add_tap(&words, args->name, vhost);
+		add_tap(&words, id, args->name, vhost);
 	vm_addr_to_mac(port.addr, mac);
 	add(&words, "-device",
 	    "virtio-net-pci,netdev=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%u,"
 	    "disable-legacy=on,rx_queue_size=1024," OFFLOADS_OFF,
-	    args->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], port.mtu);
+	    id, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], port.mtu);
 	return print_words(&words, args, &port, vhost);
 }
 

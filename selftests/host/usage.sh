@@ -150,13 +150,23 @@ qemu_args() {
 	fails 1 virtmesh qemu-args vmesh0
 }
 
+# Also of ports whose names QEMU would not have.
 qemu_takes_the_args() {
 	command -v qemu-system-x86_64 >/dev/null || skip "no qemu-system-x86_64"
-	virtmesh port add vm1 --ensemble 1 --node 1
-	# shellcheck disable=SC2046 # words for QEMU
-	echo quit | timeout 20 qemu-system-x86_64 -S -machine q35,accel=tcg -m 64 -display none \
-		-nodefaults -monitor stdio $(virtmesh qemu-args vm1) >"$tmp/qemu" 2>&1 ||
-		fail "QEMU does not take them: $(cat "$tmp/qemu")"
+	local name node=0
+	for name in vm1 1vm a,b,,c _x vm+1; do
+		node=$((node + 1))
+		virtmesh port add "$name" --ensemble 1 --node "$node"
+		# shellcheck disable=SC2046 # words for QEMU
+		printf 'info network\nquit\n' | timeout 20 qemu-system-x86_64 -S -machine q35,accel=tcg \
+			-m 64 -display none -nodefaults -monitor stdio $(virtmesh qemu-args "$name") \
+			>"$tmp/qemu" 2>&1 || fail "QEMU does not take them: $(cat "$tmp/qemu")"
+		grep -qF "ifname=$name," "$tmp/qemu" || fail "$(cat "$tmp/qemu")"
+	done
+	virtmesh port add x,1 --ensemble 1 --node 99 --vhost-user --owner 61001
+	out=$(virtmesh qemu-args x,1 --memory 64M)
+	says "id=mesh.1.99-socket,path=/run/virtmesh/ports/x,,1/vhost-user.sock,"
+	says "netdev=mesh.1.99,"
 }
 
 doctor_finds() {
