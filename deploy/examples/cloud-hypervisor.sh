@@ -14,10 +14,13 @@ kernel=$2
 image=$3
 shift 3
 
-args=$(virtmesh uml-args "$port")
+# Who may look at the mesh is root.
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+args=$($sudo virtmesh uml-args "$port")
 socket=${args#*=}
 socket=${socket%:*}
-mac=$(virtmesh show --json | sed -n '/"port":"'"$port"'"/,/"mac"/s/.*"mac":"\([^"]*\)".*/\1/p')
+mac=$($sudo virtmesh show --json | sed -n '/"port":"'"$port"'"/,/"mac"/s/.*"mac":"\([^"]*\)".*/\1/p')
 
 exec "${CLOUD_HYPERVISOR:-cloud-hypervisor}" \
 	--cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-2G},shared=on" \

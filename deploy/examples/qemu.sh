@@ -14,8 +14,13 @@ port=$1
 image=$2
 shift 2
 
+# Who may look at the mesh is root. Asked first: a failure among exec's words would stop nobody.
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+args=$($sudo virtmesh qemu-args "$port" --memory "${MEMORY:-2G}")
+
 # Words without blanks: a port's name has none.
-# shellcheck disable=SC2046
+# shellcheck disable=SC2086
 exec "${QEMU:-qemu-system-x86_64}" -machine "q35,accel=${ACCEL:-kvm:tcg}" -smp "${CPUS:-2}" \
-	$(virtmesh qemu-args "$port" --memory "${MEMORY:-2G}") \
+	$args \
 	-drive "file=$image,if=virtio" -nographic "$@"

@@ -144,6 +144,15 @@ qemu_on_the_port() {
 	stop_port
 }
 
+# Without its port QEMU would start with no card at all.
+qemu_without_the_port() {
+	printf '#!/bin/sh\ntouch %s/started\n' "$tmp" >"$tmp/qemu"
+	chmod +x "$tmp/qemu"
+	fails 3 env QEMU="$tmp/qemu" "$srctree/deploy/examples/qemu.sh" vm7 "$tmp/image"
+	says "no interface vm7"
+	[ ! -e "$tmp/started" ] || fail "QEMU was started"
+}
+
 qemu_listens() {
 	command -v qemu-system-x86_64 >/dev/null || skip "no qemu-system-x86_64"
 	[ -x "$O/host/vhost/virtmesh-port" ] || skip "virtmesh-port is not built"
@@ -175,5 +184,6 @@ case_on "the libvirt example is a domain with port vm1 on shared memory" with_me
 case_on "the cloud-hypervisor example gives socket, address and shared memory" \
 	with_mesh cloud_hypervisor_example
 case_on "QEMU by the example connects to virtmesh-port" with_mesh qemu_on_the_port
+case_on "the example starts no QEMU without its port" with_mesh qemu_without_the_port
 case_on "virtmesh-port connects to a QEMU that listens" with_mesh qemu_listens
 finish
