@@ -36,3 +36,4 @@ uninstall-deploy:
 	$(call quiet,REMOVE,virtmesh users and directories)
 	$(Q)rm -f $(DESTDIR)$(SYSUSERSDIR)/virtmesh.conf $(DESTDIR)$(TMPFILESDIR)/virtmesh.conf
 	$(Q)rm -rf $(DESTDIR)$(EXAMPLEDIR)
+	$(Q)rmdir $(DESTDIR)$(PREFIX)/share/doc/virtmesh 2>/dev/null || :

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make install and uninstall, all of it, as a package does it: into a directory. What
+# is there is what udev, systemd and kbuild take, and nothing of it stays.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+
+dest=$tmp/dest
+# As people run it: without what the make around this one has told its like.
+goals() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$srctree" O="$O" DESTDIR="$dest" PREFIX=/usr "$@"
+}
+
+installed() {
+	local f
+	goals install
+	for f in usr/sbin/virtmesh usr/sbin/virtmeshd usr/sbin/virtmesh-port usr/sbin/virtmesh-bind usr/bin/mesh; do
+		[ -x "$dest/$f" ] || fail "no $f"
+	done
+	for f in lib/systemd/system/virtmeshd.service lib/systemd/system/virtmesh-port@.service \
+		lib/udev/rules.d/90-virtmesh.rules lib/systemd/network/70-virtmesh.link \
+		lib/modprobe.d/virtmesh.conf usr/lib/sysusers.d/virtmesh.conf \
+		usr/lib/tmpfiles.d/virtmesh.conf usr/lib/libvirtmesh.so usr/include/virtmesh.h \
+		usr/share/man/man8/virtmesh.8 usr/share/man/man8/virtmeshd.8 \
+		usr/share/man/man8/virtmesh-port.8 usr/share/man/man1/mesh.1 \
+		usr/share/bash-completion/completions/virtmesh \
+		usr/share/bash-completion/completions/mesh usr/share/doc/virtmesh/examples/qemu.sh; do
+		[ -s "$dest/$f" ] || fail "no $f"
+	done
+	# What says where the programs are says where these were put.
+	eq "$(grep -rIl "/usr/local/\|@[A-Z]*@" "$dest/lib" "$dest/usr/src"/*/dkms.conf "$dest/usr/lib" || :)" "" \
+		"names another place"
+	grep -rhoE '/usr/s?bin/(virtmesh|mesh)[a-z-]*' "$dest/lib" | sort -u >"$tmp/named"
+	while read -r f; do
+		[ -x "$dest$f" ] || fail "$f is named, and not there"
+	done <"$tmp/named"
+}
+
+# The rules and the link file, as the installed udev reads them.
+udev_takes_them() {
+	command -v udevadm >/dev/null || skip "no udevadm"
+	local rules=$dest/lib/udev/rules.d/90-virtmesh.rules
+	mkdir -p /run/udev/rules.d /run/systemd/network
+	cp "$rules" /run/udev/rules.d
+	cp "$dest/lib/systemd/network/70-virtmesh.link" /run/systemd/network
+	if udevadm verify --help >/dev/null 2>&1; then
+		udevadm verify --resolve-names=never "$rules" || fail "the rules"
+	else
+		udevadm test -a add /sys/class/net/lo >"$tmp/udev" 2>&1 || :
+		grep -q "Reading rules file: /run/udev/rules.d/90-virtmesh.rules" "$tmp/udev" ||
+			skip "this udevadm does not tell what it reads"
+		# The group is the administrator's to make.
+		eq "$(grep "90-virtmesh.rules:" "$tmp/udev" | grep -v "Unknown group" || :)" ""
+	fi
+	SYSTEMD_LOG_LEVEL=debug udevadm test-builtin net_setup_link /sys/class/net/lo >"$tmp/link" 2>&1 || :
+	grep -q "Parsed configuration file.*70-virtmesh.link" "$tmp/link" ||
+		skip "this udevadm does not tell what it reads"
+	eq "$(grep "70-virtmesh.link:" "$tmp/link" || :)" ""
+}
+
+# What dkms does with its copy of the tree, for the newest headers here.
+dkms_tree_builds() {
+	local tree kernel version
+	kernel=$(printf '%s\n' /lib/modules/*/build/Makefile | sort -V | tail -n 1)
+	[ -e "$kernel" ] || skip "no kernel headers"
+	kernel=${kernel%/Makefile}
+	tree=$(echo "$dest"/usr/src/virtmesh-*)
+	version=${tree##*-}
+	grep -q "^PACKAGE_VERSION=\"$version\"$" "$tree/dkms.conf"
+	cp -r "$tree" "$tmp/build"
+	(
+		# shellcheck disable=SC2034 # dkms.conf's
+		kernel_source_dir=$kernel dkms_tree=$tmp/dkms
+		mkdir -p "$tmp/dkms/virtmesh/$version"
+		ln -s "$tmp/build" "$tmp/dkms/virtmesh/$version/build"
+		# shellcheck source=/dev/null
+		. "$tree/dkms.conf"
+		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u O sh -c "${MAKE[0]} -s"
+	) >"$tmp/make" 2>&1 || fail "$(tail "$tmp/make")"
+	eq "$(modinfo -F version "$tmp/build/virtmesh.ko")" "$version"
+}
+
+uninstalled() {
+	goals uninstall >/dev/null
+	eq "$(find "$dest" ! -type d)" "" "files that are left"
+	eq "$(find "$dest" -type d -name '*virtmesh*')" "" "directories of ours that are left"
+}
+
+run "make install: all of it, and it knows where it is" installed
+run "udev takes its rules and its link file" udev_takes_them
+run "the tree for dkms builds" dkms_tree_builds
+run "make uninstall: nothing is left" uninstalled
+finish
