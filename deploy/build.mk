@@ -2,7 +2,7 @@
 include deploy/uml/uml.mk
 
 SH_FILES	+= deploy/install-deps.sh deploy/demo.sh deploy/vm/init $(wildcard $(srctree)/deploy/vm/*.sh) \
-		   deploy/completion/mesh $(wildcard $(srctree)/deploy/examples/*.sh)
+		   $(wildcard $(srctree)/deploy/completion/*) $(wildcard $(srctree)/deploy/examples/*.sh)
 
 # Fetched here, since tests and demo run where there is no network.
 .PHONY: guest-kernel
