@@ -161,6 +161,8 @@ help:
 	@echo '  make check        all tests (root)'
 	@echo '  make check-vhost-net  those of the host side under the distribution kernel, in a VM'
 	@echo '  make bench        measure, and write $(patsubst $(CURDIR)/%,%,$(O))/bench.json (root)'
+	@echo '  make uml          the kernels of the User-Mode Linux guests, and the modules for them'
+	@echo '  make kunit        the unit tests of the guest driver'
 	@echo '  make fuzz         fuzz every parser of hostile input, SECONDS=60 each'
 	@echo '  make lint         format, style, static checks, headers alone'
 	@echo '  make install      into PREFIX=$(PREFIX), DESTDIR=$(DESTDIR)'
