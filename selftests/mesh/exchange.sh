@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Two guests, and every way in and out of the mesh interface besides a plain SUBMIT,
+# with data of the other node's (exchange.c). Every byte is compared, and the host may
+# not have dropped a frame.
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
+isolate "$@"
+# shellcheck source=../guests.sh
+. "$(dirname "$0")/../guests.sh"
+# shellcheck source=../nodes.sh
+. "$(dirname "$0")/../nodes.sh"
+
+group=100 factor=1
+[ "${UML_KERNEL-}" != debug ] || factor=8
+
+no_loss() { eq "$(all_drops)" "" "frames dropped by the host"; }
+
+# exchange CASE ROUNDS: both ends are at rank 0 once
+exchange() {
+	local nodes
+	for nodes in 1,2 2,1; do
+		everywhere 2 120 exchange -N "$nodes" -g "$group" -c "$2" "$1"
+		cat "$tmp/out.n1"
+	done
+	no_loss
+}
+
+guest_words=("$(guest_program exchange):bin/exchange")
+# No probes meanwhile.
+broker_args=(--probe-ms 1800000 --dead-ms 3600000)
+mesh_up 2 7
+run "control messages from nothing to the longest, in order, both ways" exchange control $((1600 / factor))
+run "io_uring: one system call posts 32 operations with another node" exchange uring $((400 / factor))
+run "poll sleeps before the message comes, and wakes by it" exchange poll $((200 / factor))
+run "an eventfd's reader sleeps before the message comes, and wakes by it" exchange eventfd $((200 / factor))
+guests_finish
