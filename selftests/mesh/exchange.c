@@ -2,13 +2,15 @@
 /*
  * Data from another node by each way in that is not a plain SUBMIT, every byte compared:
  *
- *	exchange -N NODE,NODE -g ID -c ROUNDS [-t MS] control|uring|poll|eventfd
+ *	exchange -N NODE,NODE -g ID -c ROUNDS [-t MS] control|uring|poll|eventfd|threads
  *
  * Two nodes run it with the same arguments.
  *
  *	control		control messages of each size there is, in order, both ways
  *	uring		32 operations by one io_uring_enter(), a round
  *	poll, eventfd	a thread sleeps; only then the other node is asked for what wakes it
+ *	threads		threads with a group each at once: two that have a ring each on one
+ *			file, one that sends control messages on it, two with files of their own
  */
 #include <err.h>
 #include <errno.h>
@@ -289,6 +291,33 @@ static void uring(struct lane *l)
 	io_uring_queue_exit(&ring);
 }
 
+static void plain(struct lane *l)
+{
+	for (uint32_t n = 0; n < l->rounds * PAIRS; n += PAIRS) {
+		struct virtmesh_op ops[2 * PAIRS];
+		struct virtmesh_done done[2 * PAIRS];
+		int e;
+
+		for (unsigned int i = 0; i < 2 * PAIRS; i++)
+			ops[i] = message_op(l, n + i / 2, i % 2);
+		e = rig_run(l->fd, ops, 2 * PAIRS, done);
+		if (e)
+			errx(1, "message %u: SUBMIT: %s", n, strerror(-e));
+		for (unsigned int i = 0; i < 2 * PAIRS; i++) {
+			/* Of this file's threads, nobody else's. */
+			if (done[i].group != l->g.handle)
+				errx(1, "it got group %#x's, its own is %#x", done[i].group,
+				     l->g.handle);
+			if (!(done[i].user_data & 1))
+				message_check(l, (uint32_t)done[i].user_data / 2, done[i].result);
+			else if (done[i].result)
+				errx(1, "message %llu is not sent: %lld",
+				     (unsigned long long)done[i].user_data / 2,
+				     (long long)done[i].result);
+		}
+	}
+}
+
 /* A thread that sleeps in poll(), or in read() of an eventfd. */
 struct sleeper {
 	int fd; /* of the device, or the eventfd */
@@ -403,16 +432,51 @@ static void eventfd_sleeps(struct lane *l)
 	asleep(l, true);
 }
 
+/* Several at once. */
+
+struct worker {
+	struct lane lane;
+	void (*run)(struct lane *l);
+	pthread_t thread;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+
+	w->run(&w->lane);
+	return NULL;
+}
+
+static void threads(struct lane *first)
+{
+	struct worker workers[5] = { { .run = uring },
+				     { .run = uring },
+				     { .run = control },
+				     { .run = plain },
+				     { .run = plain } };
+	struct virtmesh_info info;
+
+	for (unsigned int i = 0; i < 5; i++)
+		lane_open(&workers[i].lane, i < 3 ? first->fd : rig_open(&info), t.id + 1 + i);
+	for (unsigned int i = 0; i < 5; i++)
+		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+			errx(1, "no thread");
+	for (unsigned int i = 0; i < 5; i++) {
+		pthread_join(workers[i].thread, NULL);
+		first->bytes += workers[i].lane.bytes;
+		first->count += workers[i].lane.count;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*run)(struct lane *l);
 	} cases[] = {
-		{ "control", control },
-		{ "uring", uring },
-		{ "poll", poll_sleeps },
-		{ "eventfd", eventfd_sleeps },
+		{ "control", control },	       { "uring", uring },     { "poll", poll_sleeps },
+		{ "eventfd", eventfd_sleeps }, { "threads", threads },
 	};
 	uint16_t nodes[VIRTMESH_RANKS_MAX];
 	struct virtmesh_info info;
