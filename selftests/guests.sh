@@ -4,7 +4,8 @@
 #
 # For tests that boot guests (source lib.sh first): deploy/vm/vm.sh, with our
 # modules and tools in the guests, and each guest's kernel log scanned after each
-# case. A kernel that complained fails the case.
+# case, and what is left of the lives that ended in it. A kernel that complained
+# fails the case.
 #
 # GUESTS=uml: they are User-Mode Linux guests, with the kernel UML_KERNEL=plain or
 # debug, behind virtmesh-port (see on_uml.sh). `uml` asks whether they are.
@@ -80,8 +81,7 @@ guests_klog() {
 	local dir name bad=0
 	for dir in "$VM_DIR"/*/; do
 		name=$(basename "$dir")
-		[ -e "$dir/pid" ] || continue
-		vm_klog "$name" >"$tmp/klog"
+		vm_unread "$name" >"$tmp/klog"
 		"$srctree/deploy/vm/klog.sh" <"$tmp/klog" || {
 			echo "the kernel of guest $name complained"
 			bad=1

@@ -98,6 +98,7 @@ vm_start() {
 		vm_say "$name is running already"
 		return "$VM_LOST"
 	fi
+	vm_life_over "$name"
 	rm -rf "$dir"
 	mkdir -p "$dir/host" || return
 	mkfifo "$dir/ctl.in" "$dir/ctl.out" "$dir/shell.in" "$dir/shell.out" || return
@@ -160,6 +161,7 @@ uml_guest_stop() {
 	# To the box, which kills all at once, and ends after the last.
 	kill "$pid" 2>/dev/null || :
 	vm_gone "$pid"
+	vm_life_over "$1"
 	rm -f "$VM_DIR/$1/pid"
 }
 

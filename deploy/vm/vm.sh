@@ -17,6 +17,9 @@
 #	vm_alive NAME		is its QEMU running?
 #	vm_klog NAME		its kernel log since the last call; all of it is kept in
 #				DIR/NAME/dmesg.log. A dead guest's is its console
+#	vm_unread NAME		what its kernels have said since the last vm_unread, whether
+#				or not vm_klog has told it; of a life that has ended
+#				since, the console has warnings and worse
 #	vm_nic NAME		the arguments for a device on the mesh port NAME
 #	vm_reset NAME		as by the button
 #	vm_unplug NAME [PORT]	take away the device with the id nic-PORT (default: NAME)
@@ -84,6 +87,44 @@ vm_klog() {
 	fi
 }
 
+# The life of NAME's kernel is over: keep what was not read of its console. Who was
+# killed may have stopped in the middle of a line; that is no reason to complain,
+# since no part of a harmless line looks like a report, and the next begins anew.
+vm_life_over() {
+	local dir=$VM_DIR/$1 size
+	size=$(stat -c %s "$dir/console.log" 2>/dev/null) || return 0
+	# awk ends the last line where it was not.
+	vm_console_unread "$1" "$size" | awk 1 >>"$dir.past"
+	echo "$size" >"$dir/console.seen"
+}
+
+# vm_console_unread NAME SIZE: up to there
+vm_console_unread() {
+	local seen
+	seen=$(cat "$VM_DIR/$1/console.seen" 2>/dev/null) || seen=0
+	head -c "$2" "$VM_DIR/$1/console.log" | tail -c +$((seen + 1))
+}
+
+vm_unread() {
+	local dir=$VM_DIR/$1 size seen
+	if [ -e "$dir.past" ]; then
+		cat "$dir.past"
+		rm "$dir.past"
+	fi
+	[ -e "$dir/pid" ] || return 0
+	# Before the log is read: what comes between the two is told twice, not never.
+	size=$(stat -c %s "$dir/console.log")
+	if vm_alive "$1" && vm_klog "$1" >/dev/null; then
+		seen=$(cat "$dir/dmesg.seen" 2>/dev/null) || seen=0
+		tail -c +$((seen + 1)) "$dir/dmesg.log"
+		stat -c %s "$dir/dmesg.log" >"$dir/dmesg.seen"
+	else
+		size=$(stat -c %s "$dir/console.log")
+		vm_console_unread "$1" "$size"
+	fi
+	echo "$size" >"$dir/console.seen"
+}
+
 vm_start() {
 	local name=$1 dir=$VM_DIR/$1 cpu console clock
 	shift
@@ -91,6 +132,7 @@ vm_start() {
 		vm_say "$name is running already"
 		return $VM_LOST
 	fi
+	vm_life_over "$name"
 	rm -rf "$dir"
 	mkdir -p "$dir" || return
 	mkfifo "$dir/ctl.in" "$dir/ctl.out" "$dir/qmp.in" "$dir/qmp.out" || return
@@ -287,7 +329,9 @@ vm_gone() {
 vm_console() { echo "UNIX-CONNECT:$1/console.sock"; }
 
 # Without a word to the guest.
-vm_reset() { vm_qmp "$1" system_reset >/dev/null && vm_event "$1" RESET; }
+vm_reset() {
+	vm_qmp "$1" system_reset >/dev/null && vm_event "$1" RESET && vm_life_over "$1"
+}
 vm_unplug() {
 	vm_qmp "$1" device_del "{\"id\":\"nic-${2-$1}\"}" >/dev/null &&
 		vm_event "$1" DEVICE_DELETED 20
@@ -305,6 +349,7 @@ vm_stop() {
 	kill -9 "$pid" 2>/dev/null || :
 	# Its tap is free only when it has gone.
 	vm_gone "$pid" || :
+	vm_life_over "$1"
 	rm -f "$VM_DIR/$1/pid"
 }
 

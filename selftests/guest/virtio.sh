@@ -110,13 +110,52 @@ net_unbinds_and_binds() {
 	net_both_ways
 }
 
-complaints_are_seen() {
-	vm_exec a 'echo "WARNING: CPU: 0 PID: 1 at nowhere.c:1" >/dev/kmsg'
+complain() { vm_exec a "echo 'WARNING: CPU: 0 PID: 1 at $1' >/dev/kmsg"; }
+# seen WORD...: the scan finds these, and the next one nothing: the next case starts
+# with a clean log.
+seen() {
+	local word
 	fails 1 guests_klog
-	[[ $out == *nowhere.c* ]] || fail "$out"
-	# Once: the next case starts with a clean log.
+	for word; do
+		[ "$(grep -c "$word" <<<"$out")" = 1 ] || fail "not once $word: $out"
+	done
 	guests_klog
 }
+
+complaints_are_seen() {
+	complain nowhere.c:1
+	seen nowhere.c:1
+	# Also when somebody else has read the log already.
+	complain nowhere.c:2
+	vm_klog a >/dev/null
+	seen nowhere.c:2
+}
+
+# The kernel that complained is gone before anybody looks, in each way a guest goes.
+last_words_are_seen() {
+	complain reset.c:1
+	vm_reset a
+	vm_wait a
+	complain stopped.c:1
+	vm_stop a
+	# In the middle of a line; what the next life says is none of it.
+	printf 'it was killed here: WARNI' >>"$VM_DIR/a/console.log"
+	vm_start a
+	vm_wait a
+	seen reset.c:1 stopped.c:1
+	vm_stop a
+	printf 'and here: WARNI' >>"$VM_DIR/a/console.log"
+	vm_start a
+	vm_wait a
+	guests_klog
+	complain killed.c:1
+	kill -9 "$(cat "$VM_DIR/a/pid")"
+	wait_until 10 gone a
+	vm_start a
+	vm_wait a
+	seen killed.c:1
+}
+gone() { ! vm_alive "$1"; }
 
 reset() {
 	id=$(vm_exec a 'cat /proc/sys/kernel/random/boot_id')
@@ -145,6 +184,7 @@ else
 	run "stock entropy device: unbound and bound again, it works" rng_driver_unbinds_and_binds
 fi
 run "a complaint in the guest's kernel log is seen, and fails its case" complaints_are_seen
+run "what a kernel said that was reset, stopped or killed since is seen, and fails its case" last_words_are_seen
 run "reset: the guest boots anew and takes commands" reset
 run "a killed guest is told, not waited for" killed_guest_is_told
 guests_finish

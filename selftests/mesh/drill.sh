@@ -182,6 +182,12 @@ port_killed() {
 	start
 	stop_pid "$(cat "$VM_DIR/n4.port.pid")" -KILL
 	survivors "$ABSENT $DOWN $SILENT $STALLED $FENCED"
+	vm_stop n4
+	# User-Mode Linux's side of a device warns, again and again, when the other has
+	# gone. Of all else it may not complain.
+	vm_unread n4 | awk '/WARNING: .* at arch\/um\/drivers\/virtio_uml\.c/ { own = 1; next }
+		own && /Call Trace:/ { own = 0; next }
+		{ print }' | "$srctree/deploy/vm/klog.sh"
 	new_guest
 	all_work
 }
