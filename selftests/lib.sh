@@ -27,6 +27,8 @@ set -u
 srctree=${srctree:-$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")}
 O=$(realpath -m "${O:-$srctree/build}")
 export srctree O
+# shellcheck source-path=SCRIPTDIR source=host_log.sh
+. "$(dirname "${BASH_SOURCE[0]}")/host_log.sh"
 PATH=$O/host:$O/broker:$O/guest/tools:/usr/local/sbin:/usr/sbin:/sbin:$PATH
 
 ksft_skip=4
@@ -193,30 +195,4 @@ finish() {
 	echo "1..$tests_run"
 	[ "$tests_failed" = 0 ]
 	exit
-}
-
-# The host's kernel log, where it can be read: what came since the last look.
-# By time, since the log is a ring.
-klog_new() {
-	dmesg 2>/dev/null | awk -v seen="$1" '
-		{
-			time = $0
-			sub(/^\[ */, "", time)
-			if (time + 0 > seen)
-				print
-		}
-	'
-}
-klog_mark() {
-	klog_seen=$(dmesg 2>/dev/null | tail -n 1 | sed 's/^\[ *\([0-9.]*\).*/\1/')
-	klog_seen=${klog_seen:-0}
-}
-klog_check() {
-	local new
-	new=$(klog_new "$klog_seen")
-	klog_mark
-	"$srctree/deploy/vm/klog.sh" <<<"$new" || {
-		echo "the host's kernel complained"
-		return 1
-	}
 }

@@ -10,13 +10,17 @@
 #
 # A test program that printed a TAP plan of its own counts by its cases, any
 # other counts as one. A skip that skips.txt does not list is a failure where
-# CI=true: nothing CI can run may be skipped there. Exit status: 0 when nothing
-# failed, 1 otherwise, 2 when it could not start.
+# CI=true: nothing CI can run may be skipped there. A report in the host's kernel log
+# fails the program in whose time it came, unless that has failed for it by itself.
+# Exit status: 0 when nothing failed, 1 otherwise, 2 when it could not start.
 set -uo pipefail
 
 dir=${1:?usage: run.sh DIR [COLLECTION[:TEST]]...}
 shift
 skips=$(dirname "$0")/skips.txt
+srctree=${srctree:-$(realpath "$(dirname "$0")/..")}
+# shellcheck source=host_log.sh
+. "$(dirname "$0")/host_log.sh"
 log=$dir/output.tap
 
 [ "$(id -u)" = 0 ] || {
@@ -31,19 +35,35 @@ for t in "$@"; do
 	esac
 done
 
-# How long each program took, behind its line.
+# Before a program's line a case more when the host's kernel complained, which shell
+# tests (lib.sh) look for themselves; behind it how long it took.
 stamp() {
-	local line since=$SECONDS
+	local line told='' since=$SECONDS
 	while IFS= read -r line; do
-		printf '%s\n' "$line"
 		case $line in
-		'# selftests: '*) since=$SECONDS ;;
-		*'ok '*' selftests: '*) echo "# took $((SECONDS - since)) s" ;;
+		'# selftests: '*)
+			told=
+			since=$SECONDS
+			printf '%s\n' "$line"
+			;;
+		'ok '*' selftests: '* | 'not ok '*' selftests: '*)
+			# Not in a subshell: it keeps how far it has read.
+			if ! klog_check >"$dir/host.klog" && [ -z "$told" ]; then
+				sed 's/^/# # /' "$dir/host.klog"
+				echo "# not ok 0 the host's kernel log is clean"
+			fi
+			printf '%s\n' "$line" "# took $((SECONDS - since)) s"
+			;;
+		*)
+			[[ $line != *"the host's kernel complained"* ]] || told=1
+			printf '%s\n' "$line"
+			;;
 		esac
 	done
 }
 
 start=$SECONDS
+klog_mark
 (cd "$dir" && ./run_kselftest.sh "${args[@]}" 2>&1) | stamp | tee "$log"
 echo "# took $((SECONDS - start)) s; the log is $log"
 
