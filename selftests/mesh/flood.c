@@ -2,11 +2,12 @@
 /*
  * Many messages, every byte of each compared:
  *
- *	flood -N NODES -g ID -c COUNT [-b AT_ONCE] [-S SEED] [-t MS]
+ *	flood -N NODES -g ID -c COUNT [-b AT_ONCE] [-p EVERY] [-S SEED] [-t MS]
  *
  * COUNT in all, the same from every node to every other one, in rounds of AT_ONCE to
  * each, with lengths from 1 to 256, and one in 64 of several frames. Receives are
- * posted before, after and between their messages' arrival, with two tags.
+ * posted before, after and between their messages' arrival, with two tags. With -p
+ * it says how many it has compared, about every EVERY.
  */
 #include <err.h>
 #include <getopt.h>
@@ -106,12 +107,12 @@ int main(int argc, char **argv)
 {
 	unsigned int at_once = 32, peers;
 	struct virtmesh_group_form form;
-	uint64_t count = 1000, start, each;
+	uint64_t count = 1000, every = 0, told = 0, start, each;
 	struct virtmesh_info info;
 	int c, e;
 
 	t.timeout_ns = 60000000000ULL;
-	while ((c = getopt(argc, argv, "N:g:c:b:S:t:")) != -1) {
+	while ((c = getopt(argc, argv, "N:g:c:b:p:S:t:")) != -1) {
 		switch (c) {
 		case 'N':
 			t.g.count = rig_nodes(optarg, t.g.nodes);
@@ -124,6 +125,9 @@ int main(int argc, char **argv)
 			break;
 		case 'b':
 			at_once = (unsigned int)rig_number(optarg);
+			break;
+		case 'p':
+			every = rig_number(optarg);
 			break;
 		case 'S':
 			t.seed = rig_number(optarg);
@@ -150,8 +154,14 @@ int main(int argc, char **argv)
 
 	start = rig_now_ns();
 	each = (count + (uint64_t)peers * t.g.count - 1) / ((uint64_t)peers * t.g.count);
-	for (uint64_t n = 0; n < each; n += at_once)
+	for (uint64_t n = 0; n < each; n += at_once) {
+		if (every && n * peers >= told + every) {
+			told = n * peers;
+			printf("compared=%" PRIu64 "\n", told);
+			fflush(stdout);
+		}
 		round_of((uint32_t)n, each - n < at_once ? (unsigned int)(each - n) : at_once);
+	}
 	printf("received=%" PRIu64 " bytes=%" PRIu64 " seconds=%.3f\n", each * peers, t.bytes,
 	       (double)(rig_now_ns() - start) / 1e9);
 	return 0;

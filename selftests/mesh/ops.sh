@@ -6,8 +6,8 @@
 # flood.c). Without loss first, where the host may not have dropped a single frame;
 # then with frames lost, doubled, reordered and late on purpose.
 #
-# FLOOD=N: so many messages in the flood (10000000 is what was promised, and takes a
-# while). SEED=N: another run of the drawn steps.
+# FLOOD=N: so many messages in the flood; messages.sh has the ten million. SEED=N:
+# another run of the drawn steps.
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 isolate "$@"
