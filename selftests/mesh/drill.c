@@ -2,19 +2,22 @@
 /*
  * What a program of a job sees when one of its nodes fails:
  *
- *	drill -N NODES -g ID -t DEADLINE_MS -m BYTES [-c COUNT] [-w]
+ *	drill -N NODES -g ID -t DEADLINE_MS -m BYTES [-c COUNT] [-r RANK] [-wx]
  *
- * All nodes gather from all, again and again, with every byte compared. When that
+ * All nodes gather from all, again and again, with every byte compared; or, with -r,
+ * that rank broadcasts, and in its stead the lowest when it has failed. When that
  * fails it tells whom it missed and how long it took, forms the group of those who
  * are left, and goes on with them for a while. A line on stdout for each event:
  *
  *	running					the first operation has ended well
  *	failed result=E nodes=N,.. reason=R elapsed_ms=T wall_ms=T cpu_ms=T
+ *	missing nodes=N,..			with -x: who did not come to that; once more
  *	formed nodes=N,..			without those
  *	refused result=E			the others have gone on without this node
  *	done operations=N			since it was formed last
  *
- * With -w it stays in the group then, until it gets SIGTERM.
+ * With -w it stays in the group then, until it gets SIGTERM. With -x who does not come to
+ * form within three deadlines is left behind as well.
  */
 #include <err.h>
 #include <errno.h>
@@ -38,6 +41,8 @@ static struct {
 	struct rig_buf send, recv;
 	uint64_t timeout_ns;
 	size_t len;
+	int root; /* of the broadcasts; -1: they gather */
+	unsigned int tries; /* to form after a failure */
 	unsigned int forming; /* so that the bytes of two formings differ */
 } t;
 
@@ -62,8 +67,8 @@ static void print_nodes(uint64_t ranks)
 		}
 }
 
-/* Of one generation, with the ranks in @members. 0, or -errno when it was refused. */
-static int gather(uint32_t number, uint64_t members, struct virtmesh_done *done)
+/* One generation, with the ranks in @members. 0, or -errno when it was refused. */
+static int run(uint32_t number, uint64_t members, struct virtmesh_done *done)
 {
 	struct virtmesh_op op = {
 		.group = t.g.handle,
@@ -76,6 +81,11 @@ static int gather(uint32_t number, uint64_t members, struct virtmesh_done *done)
 	uint32_t salted = number + (t.forming << 24);
 	int e;
 
+	if (t.root >= 0) {
+		op.opcode = VIRTMESH_OP_BCAST;
+		op.rank = (uint16_t)t.root;
+		members = t.g.rank == op.rank ? 0 : 1ULL << t.root;
+	}
 	rig_fill(t.send.addr, t.len, rig_key(t.g.id, salted, t.g.rank, 0));
 	e = rig_run(t.fd, &op, 1, done);
 	if (e || done->result)
@@ -83,22 +93,27 @@ static int gather(uint32_t number, uint64_t members, struct virtmesh_done *done)
 	if (done->number != number)
 		errx(1, "it was generation %u, not %u", done->number, number);
 	for (unsigned int r = 0; r < t.g.count; r++)
-		if (members >> r & 1 &&
-		    rig_differs(t.recv.addr + r * t.len, t.len, rig_key(t.g.id, salted, r, 0)) >= 0)
+		if (members >> r & 1 && rig_differs(t.recv.addr + (t.root < 0 ? r * t.len : 0),
+						    t.len, rig_key(t.g.id, salted, r, 0)) >= 0)
 			errx(1, "generation %u: rank %u's part is wrong", number, r);
 	return 0;
 }
 
 static uint64_t form(uint32_t flags)
 {
+	unsigned int tries = flags ? t.tries : 1;
 	struct virtmesh_group_form f;
-	int e = rig_form(t.fd, &t.g, FORM_NS, flags, &f);
+	int e;
 
-	if (e) {
-		printf("refused result=%s ", strerrorname_np(-e));
+	/* Who has done its part in what failed, and failed then, is found by not coming. */
+	while ((e = rig_form(t.fd, &t.g, tries > 1 ? 3 * t.timeout_ns : FORM_NS, flags, &f))) {
+		printf("%s", --tries ? "missing " : "refused ");
+		if (!tries)
+			printf("result=%s ", strerrorname_np(-e));
 		print_nodes(f.missing);
 		putchar('\n');
-		exit(REFUSED);
+		if (!tries)
+			exit(REFUSED);
 	}
 	t.forming++;
 	if (flags) {
@@ -119,7 +134,9 @@ int main(int argc, char **argv)
 	int c, e;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((c = getopt(argc, argv, "N:g:t:m:c:w")) != -1) {
+	t.root = -1;
+	t.tries = 1;
+	while ((c = getopt(argc, argv, "N:g:t:m:c:r:wx")) != -1) {
 		switch (c) {
 		case 'N':
 			t.g.count = rig_nodes(optarg, t.g.nodes);
@@ -136,8 +153,14 @@ int main(int argc, char **argv)
 		case 'c':
 			count = (unsigned int)rig_number(optarg);
 			break;
+		case 'r':
+			t.root = (int)rig_number(optarg);
+			break;
 		case 'w':
 			stay = true;
+			break;
+		case 'x':
+			t.tries = 3;
 			break;
 		default:
 			errx(2, "see the top of drill.c");
@@ -157,7 +180,7 @@ int main(int argc, char **argv)
 		double cpu = cpu_ms();
 		struct virtmesh_done done = { 0 };
 
-		e = gather(number, members, &done);
+		e = run(number, members, &done);
 		if (!e && !done.result) {
 			if (number == 1 && t.forming == 1)
 				puts("running");
@@ -184,6 +207,8 @@ int main(int argc, char **argv)
 		       (double)done.elapsed_ns / 1e6, (double)(rig_now_ns() - start) / 1e6,
 		       cpu_ms() - cpu);
 		members = form(VIRTMESH_FORM_SURVIVORS);
+		if (t.root >= 0 && !(members >> t.root & 1))
+			t.root = __builtin_ctzll(members);
 		number = 0;
 		left = AFTER + 1;
 	}
