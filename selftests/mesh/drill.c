@@ -33,6 +33,7 @@
 
 #define AFTER	40 /* operations with the survivors */
 #define FORM_NS 20000000000ULL
+#define HEAD	sizeof(uint32_t) /* of a part */
 #define REFUSED 4 /* exit status */
 
 static struct {
@@ -43,7 +44,13 @@ static struct {
 	size_t len;
 	int root; /* of the broadcasts; -1: they gather */
 	unsigned int tries; /* to form after a failure */
-	unsigned int forming; /* so that the bytes of two formings differ */
+	/*
+	 * How often this node has formed the group: so that the bytes of two formings
+	 * differ. Nodes need not agree, since one may be in its first when another has
+	 * left that behind; so a part begins with its sender's, which only grows.
+	 */
+	uint32_t forming;
+	uint32_t seen[VIRTMESH_RANKS_MAX], before[VIRTMESH_RANKS_MAX];
 } t;
 
 static double cpu_ms(void)
@@ -67,6 +74,24 @@ static void print_nodes(uint64_t ranks)
 		}
 }
 
+static uint64_t key(uint32_t number, uint32_t forming, unsigned int rank)
+{
+	return rig_key(t.g.id, number + (forming << 24), rank, 0);
+}
+
+static void check(uint32_t number, unsigned int rank, const unsigned char *part)
+{
+	uint32_t forming;
+
+	memcpy(&forming, part, sizeof(forming));
+	if (rig_differs(part + HEAD, t.len - HEAD, key(number, forming, rank)) >= 0)
+		errx(1, "generation %u: rank %u's part is wrong", number, rank);
+	if (forming <= t.before[rank])
+		errx(1, "generation %u: rank %u's part is wrong: of an earlier forming", number,
+		     rank);
+	t.seen[rank] = forming;
+}
+
 /* One generation, with the ranks in @members. 0, or -errno when it was refused. */
 static int run(uint32_t number, uint64_t members, struct virtmesh_done *done)
 {
@@ -78,7 +103,6 @@ static int run(uint32_t number, uint64_t members, struct virtmesh_done *done)
 		.len = t.len,
 		.timeout_ns = t.timeout_ns,
 	};
-	uint32_t salted = number + (t.forming << 24);
 	int e;
 
 	if (t.root >= 0) {
@@ -86,16 +110,16 @@ static int run(uint32_t number, uint64_t members, struct virtmesh_done *done)
 		op.rank = (uint16_t)t.root;
 		members = t.g.rank == op.rank ? 0 : 1ULL << t.root;
 	}
-	rig_fill(t.send.addr, t.len, rig_key(t.g.id, salted, t.g.rank, 0));
+	memcpy(t.send.addr, &t.forming, sizeof(t.forming));
+	rig_fill(t.send.addr + HEAD, t.len - HEAD, key(number, t.forming, t.g.rank));
 	e = rig_run(t.fd, &op, 1, done);
 	if (e || done->result)
 		return e;
 	if (done->number != number)
 		errx(1, "it was generation %u, not %u", done->number, number);
 	for (unsigned int r = 0; r < t.g.count; r++)
-		if (members >> r & 1 && rig_differs(t.recv.addr + (t.root < 0 ? r * t.len : 0),
-						    t.len, rig_key(t.g.id, salted, r, 0)) >= 0)
-			errx(1, "generation %u: rank %u's part is wrong", number, r);
+		if (members >> r & 1)
+			check(number, r, t.recv.addr + (t.root < 0 ? r * t.len : 0));
 	return 0;
 }
 
@@ -116,6 +140,7 @@ static uint64_t form(uint32_t flags)
 			exit(REFUSED);
 	}
 	t.forming++;
+	memcpy(t.before, t.seen, sizeof(t.before));
 	if (flags) {
 		printf("formed ");
 		print_nodes(f.members);
@@ -166,7 +191,7 @@ int main(int argc, char **argv)
 			errx(2, "see the top of drill.c");
 		}
 	}
-	if (!t.g.count || !t.timeout_ns || !t.len)
+	if (!t.g.count || !t.timeout_ns || t.len <= HEAD)
 		errx(2, "see the top of drill.c");
 	t.fd = rig_open(&info);
 	rig_alloc(t.fd, t.len, &t.send);
