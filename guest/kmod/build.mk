@@ -108,7 +108,7 @@ install:: install-kmod
 install-kmod:
 	$(call quiet,INSTALL,$(DESTDIR)$(KMOD_DKMS))
 	$(Q)install -d $(DESTDIR)$(KMOD_DKMS)/include/virtmesh $(DESTDIR)$(KMOD_DKMS)/include/uapi/linux
-	$(Q)install -m 644 $(filter-out %/io.c,$(KMOD_SRC)) $(DESTDIR)$(KMOD_DKMS)
+	$(Q)install -m 644 $(filter-out %/io.c %/bench.c,$(KMOD_SRC)) $(DESTDIR)$(KMOD_DKMS)
 	$(Q)install -m 644 $(KMOD_HDR) $(DESTDIR)$(KMOD_DKMS)/include/virtmesh
 	$(Q)install -m 644 $(KMOD_UAPI) $(DESTDIR)$(KMOD_DKMS)/include/uapi/linux
 	$(Q)sed 's|@VERSION@|$(KMOD_VERSION)|' $(srctree)/deploy/dkms/dkms.conf >$(DESTDIR)$(KMOD_DKMS)/dkms.conf

@@ -17,9 +17,9 @@
 #include "trace.h"
 
 /*
- * Lock order: state_lock, then rtnl (an MTU from WELCOME), or a group's lock
- * (members that went), then a file's queue lock or tx.lock. The spinlocks of the
- * other parts and tx.lock are leaves: nothing is taken inside them.
+ * Lock order: state_lock, then a group's lock (members that went), then a file's
+ * queue lock or tx.lock. The spinlocks of the other parts and tx.lock are leaves:
+ * nothing is taken inside them. rtnl (an MTU from WELCOME) is taken by itself.
  */
 struct vmesh {
 	struct vmesh_dev dev; /* first */
