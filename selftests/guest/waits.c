@@ -20,6 +20,7 @@
 #include "kselftest_harness.h"
 
 #define PARTNER 4242 /* the group that the partner is in */
+#define LISTENS 253 /* opcode of who waits for a control message */
 
 FIXTURE(pair)
 {
@@ -192,6 +193,7 @@ TEST_F(pair, pending_and_stats_tell)
 	struct virtmesh_stats stats = { .node = self->nodes[1] };
 	struct virtmesh_done done;
 	struct virtmesh_submit s;
+	__u64 began = now();
 
 	for (unsigned int i = 0; i < VIRTMESH_PENDING_MAX + 4; i++)
 		ASSERT_EQ(0, submit(self->fd, &op, 1, &done, 1, 0, 0, &s));
@@ -207,10 +209,18 @@ TEST_F(pair, pending_and_stats_tell)
 	EXPECT_EQ(0, nodes[2]);
 	for (unsigned int i = 1; i < p.count; i++)
 		EXPECT_LE(records[i - 1].posted_ns, records[i].posted_ns);
-	/* The partner waits for nothing that is an operation. */
+	/* The partner has formed the group and waits, soon, for a word from anybody. */
 	p.node = self->nodes[1];
-	ASSERT_EQ(0, ioctl(self->fd, VIRTMESH_IOC_PENDING, &p));
-	EXPECT_EQ(0, p.count);
+	do {
+		usleep(50000); /* so many answers a second, and no more */
+		ASSERT_EQ(0, ioctl(self->fd, VIRTMESH_IOC_PENDING, &p));
+		ASSERT_GE(1, p.count);
+	} while ((!p.count || records[0].opcode != LISTENS) && now() - began < LONG);
+	ASSERT_EQ(1, p.count);
+	EXPECT_EQ(LISTENS, records[0].opcode);
+	EXPECT_EQ(PARTNER, records[0].group);
+	EXPECT_EQ(0, records[0].missing);
+	EXPECT_EQ(1, records[0].self);
 	p.node = 999;
 	EXPECT_ERRNO(EHOSTUNREACH, ioctl(self->fd, VIRTMESH_IOC_PENDING, &p));
 	p.timeout_ms = 0;
