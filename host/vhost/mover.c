@@ -281,12 +281,17 @@ static bool streams(const struct vm_mover *m)
 /* The guest got a frame: let it have the CPU that we spin on, and take what it answers. */
 static unsigned int guest_first(struct vm_mover *m)
 {
+	unsigned int taken;
+
 	if (!m->gave || !m->poll.window || streams(m))
 		return 0;
 	if (io_uring_sq_ready(&m->loop->ring))
 		vm_loop_submit(m->loop); /* the call */
 	vm_poll_offer(&m->poll);
-	return vm_transmit(m);
+	taken = vm_transmit(m);
+	if (!taken)
+		vm_poll_soon(&m->poll); /* it is at it: a program is to be woken, say */
+	return taken;
 }
 
 /* Spin for what the next round would take. Is there something? */

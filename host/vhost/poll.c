@@ -80,6 +80,11 @@ bool vm_poll_offer(struct vm_poll *p)
 	return offer(p, &at);
 }
 
+void vm_poll_soon(struct vm_poll *p)
+{
+	p->looks = LOOKS_MIN;
+}
+
 /* Between looks. What somebody made of it says when to offer again. */
 static bool offer_in_turn(struct vm_poll *p, __u64 *at)
 {

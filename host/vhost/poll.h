@@ -28,6 +28,8 @@ void vm_poll_init(struct vm_poll *p, int poll_us, __u64 *spins, __u64 *hits);
 bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void *arg);
 /* Let somebody else run. False: for too long; no spinning now. */
 bool vm_poll_offer(struct vm_poll *p);
+/* Somebody else has something to do: offer again after a few looks. */
+void vm_poll_soon(struct vm_poll *p);
 /* About to sleep; woken. */
 void vm_poll_sleep(struct vm_poll *p);
 void vm_poll_woke(struct vm_poll *p);
