@@ -147,7 +147,8 @@ alternative() {
 # well; and apt-get does not install it.
 available() {
 	if [ $pm = apt ]; then
-		LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+		# Into no pipe: who reads it stops at the first line that will do.
+		[[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *$'\n  Candidate: '[^\(]* ]]
 	else
 		dnf -q info "$1" >/dev/null 2>&1
 	fi
