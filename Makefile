@@ -111,27 +111,13 @@ clean:
 
 # Every header must stand on its own, in the language of user space; the BPF
 # and kernel worlds compile theirs with the units that use them.
-headers-alone: $(patsubst %.h,$(O)/headers/%.h.ok,$(HEADERS)) $(O)/headers/abi.ok
+headers-alone: $(patsubst %.h,$(O)/headers/%.h.ok,$(HEADERS))
 
 $(O)/headers/%.h.ok: $(srctree)/%.h
 	$(call quiet,HDR,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#include "$<"' | $(CC) $(filter-out -MMD -MP,$(C_ALL)) -I$(O)/bpf -fsyntax-only -x c -
 	$(Q)touch $@
-
-# What 32 bit programs see; where the compiler has such a target.
-ABI_32	:= $(shell echo | $(CC) -m32 -fsyntax-only -x c - 2>/dev/null && echo -m32)
-
-$(O)/headers/abi.ok: selftests/abi.c include/uapi/linux/virtmesh.h
-	$(call quiet,HDR,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)for bits in '' $(ABI_32); do \
-		$(CC) $$bits -fsyntax-only -Wall -Werror -Iinclude/uapi \
-			$(addprefix -idirafter /usr/include/,$(shell $(CC) -print-multiarch)) $< || exit; \
-	done
-	$(Q)touch $@
-
-C_FILES		+= selftests/abi.c
 
 include lint.mk
 

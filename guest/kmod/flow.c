@@ -30,8 +30,7 @@
 #include "compose.h"
 #include "transport.h"
 
-#define VMESH_KICK_EVERY 16 /* frames: the device works while we go on */
-#define VMESH_TURN	 16 /* frames of one flow, before it is the next's turn */
+#define VMESH_TURN	 16 /* frames of one flow; the device has them while the next's follow */
 #define VMESH_POOL_SHARE 32 /* frames that each of the other ranks can count on */
 
 int vmesh_flow_prepare(struct vmesh_flow *flow)
@@ -61,7 +60,7 @@ static struct sk_buff *vmesh_pool_get(struct vmesh_group *g, const struct vmesh_
 {
 	struct sk_buff *skb = g->pool[g->pool_head];
 
-	if (!g->pool_free || skb_shared(skb) || (g->count > 2 && vmesh_pool_is_others(g, flow)))
+	if (!g->pool_free || skb_shared(skb) || vmesh_pool_is_others(g, flow))
 		return NULL;
 	g->pool_head = (g->pool_head + 1) % g->pool_size;
 	g->pool_free--;
@@ -84,10 +83,11 @@ int vmesh_flows_alloc(struct vmesh_group *g)
 	u16 r;
 
 	/* A window to one rank, and something for each of the others. */
-	n = g->count == 1 ?
-		    1 :
-		    min(VM_WINDOW_MAX + VMESH_POOL_SHARE * (g->count - 2), 3 * VM_WINDOW_MAX);
-	g->pool_share = g->count > 2 ? (n - VM_WINDOW_MAX) / (g->count - 2) : 0;
+	n = g->count == 1 ? 1 : VM_WINDOW_MAX;
+	if (g->count > 2) {
+		g->pool_share = min(VMESH_POOL_SHARE, 2 * VM_WINDOW_MAX / (g->count - 2));
+		n += g->pool_share * (g->count - 2);
+	}
 	g->pool = kvcalloc(n, sizeof(*g->pool), GFP_KERNEL_ACCOUNT);
 	if (!g->pool)
 		return -ENOMEM;
@@ -396,9 +396,9 @@ static unsigned int vmesh_flow_run(struct vmesh_group *g, struct vmesh_flow *flo
 			if (!part || !vmesh_flow_step(g, flow, part, now))
 				return sent;
 		}
-		if (++sent % VMESH_KICK_EVERY == 0)
-			vmesh_tx_kick(&g->m->dev);
+		sent++;
 	}
+	vmesh_tx_kick(&g->m->dev);
 	return sent;
 }
 

@@ -354,7 +354,7 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 		return -EINVAL;
 	vmesh_fence_wait(g);
 	vmesh_group_cancel(g);
-	vmesh_group_linger(g, vmesh_linger_end(), false);
+	vmesh_group_linger(g);
 
 	spin_lock_bh(&g->lock);
 	if (g->dead || g->state == VIRTMESH_GROUP_FORMING) {

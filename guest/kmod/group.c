@@ -198,40 +198,18 @@ static void vmesh_group_end(struct vmesh_group *g, int result)
 	hrtimer_cancel(&g->timer);
 }
 
-static void vmesh_group_leave_by(struct vmesh_group *g, unsigned long end)
+void vmesh_group_leave(struct vmesh_group *g)
 {
-	vmesh_group_cancel(g);
-	vmesh_group_linger(g, end, true);
+	vmesh_group_leave_begin(g);
+	vmesh_group_linger(g);
 	vmesh_group_end(g, -ECANCELED);
 	vmesh_group_strip(g);
 	vmesh_leave_go_on(g);
 }
 
-void vmesh_group_leave(struct vmesh_group *g)
-{
-	vmesh_group_leave_by(g, vmesh_linger_end());
-}
-
-void vmesh_groups_leave(struct xarray *groups)
-{
-	unsigned long end = vmesh_linger_end(), i;
-	struct vmesh_group *g;
-
-	/* All at once: none waits for the silent members of those before it. */
-	xa_for_each(groups, i, g) {
-		vmesh_group_cancel(g);
-		vmesh_group_linger(g, jiffies, true);
-	}
-	xa_for_each(groups, i, g) {
-		xa_erase(groups, i);
-		vmesh_group_leave_by(g, end);
-		vmesh_group_put(g);
-	}
-}
-
 unsigned int vmesh_control_max(struct vmesh *m)
 {
-	return vmesh_payload_max(m) - sizeof(struct vm_data) - sizeof(struct vm_heard);
+	return vmesh_payload_max(m) - VMESH_CONTROL_HEAD;
 }
 
 u32 vmesh_group_id(const struct vmesh_group *g)
@@ -380,27 +358,14 @@ void vmesh_groups_abort(struct vmesh *m)
 	vmesh_leaving_abort(&m->groups.leaving);
 }
 
-struct vmesh_each_op {
-	void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx);
-	void *ctx;
-};
-
-static void vmesh_each_op(struct vmesh_group *g, void *ctx)
+void vmesh_group_walk_ops(struct vmesh_group *g,
+			  void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx),
+			  void *ctx)
 {
-	struct vmesh_each_op *each = ctx;
 	struct vmesh_op *op;
 
 	list_for_each_entry(op, &g->ops, list)
-		each->fn(g, op, each->ctx);
-}
-
-void vmesh_groups_walk_ops(struct vmesh *m,
-			   void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx),
-			   void *ctx)
-{
-	struct vmesh_each_op each = { .fn = fn, .ctx = ctx };
-
-	vmesh_groups_walk(m, vmesh_each_op, &each);
+		fn(g, op, ctx);
 }
 
 void vmesh_members_check(struct vmesh_group *g)

@@ -12,7 +12,6 @@
 
 struct vmesh;
 struct vmesh_group;
-struct xarray;
 struct vmesh_op;
 
 /*
@@ -27,8 +26,12 @@ struct vmesh_group *vmesh_group_create(struct vmesh *m, u32 id, const u16 *nodes
  * seconds at most, while frames of ours are on the way. Then put.
  */
 void vmesh_group_leave(struct vmesh_group *g);
-/* Leave, and put, every group in the array, which is empty then; two seconds for all of them. */
-void vmesh_groups_leave(struct xarray *groups);
+/*
+ * The first half, which does not sleep: the two seconds are counted from here, and who
+ * has got all is told. Returns whether the rest will sleep: who leaves several groups
+ * waits for none before it has begun with each, and ended those that need no waiting.
+ */
+bool vmesh_group_leave_begin(struct vmesh_group *g);
 
 /* Any context. The last put frees by RCU. */
 void vmesh_group_get(struct vmesh_group *g);
@@ -56,17 +59,14 @@ void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
  */
 int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op);
 
-/*
- * How far a pending operation is. Its group's lock held: in done(), or in @fn of
- * vmesh_groups_walk_ops(), which is called for every pending operation of the
- * node, oldest of each group first. Any context.
- */
-void vmesh_groups_walk_ops(struct vmesh *m,
-			   void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx),
-			   void *ctx);
-void vmesh_op_progress(struct vmesh_op *op, u64 *bytes, u64 *missing);
 /* @fn for every group of the node, its lock held. Any context. */
 void vmesh_groups_walk(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *ctx), void *ctx);
+/* In there: @fn for every pending operation of @g, oldest first. */
+void vmesh_group_walk_ops(struct vmesh_group *g,
+			  void (*fn)(struct vmesh_group *g, struct vmesh_op *op, void *ctx),
+			  void *ctx);
+/* How far a pending operation is. In there, or in done(). */
+void vmesh_op_progress(struct vmesh_op *op, u64 *bytes, u64 *missing);
 /* Does a program form it, without @missing yet? And does one wait for a control message? */
 bool vmesh_group_forming(const struct vmesh_group *g, u64 *since_ns, u64 *missing);
 bool vmesh_group_listening(const struct vmesh_group *g, u64 *since_ns);

@@ -29,7 +29,14 @@ void vmesh_handles_init(struct vmesh_handles *h)
 
 void vmesh_handles_leave(struct vmesh_handles *h)
 {
-	vmesh_groups_leave(&h->groups);
+	struct vmesh_group *g;
+	unsigned long i;
+
+	xa_for_each(&h->groups, i, g)
+		if (!vmesh_group_leave_begin(g))
+			vmesh_handles_drop(h, i, g);
+	xa_for_each(&h->groups, i, g)
+		vmesh_handles_drop(h, i, g);
 }
 
 void vmesh_handles_free(struct vmesh_handles *h)

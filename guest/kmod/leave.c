@@ -26,18 +26,13 @@
 #define VMESH_LEAVE_MIN_NS (4 * 1000 * 1000ULL) /* between two LEAVEs; doubles up to */
 #define VMESH_LEAVE_MAX_NS (64 * 1000 * 1000ULL)
 #define VMESH_LEAVE_FOR_NS (2 * NSEC_PER_SEC)
-#define VMESH_LINGER	   msecs_to_jiffies(2000) /* for the last acknowledgments, at most */
+#define VMESH_LINGER_NS	   (2 * NSEC_PER_SEC) /* for the last acknowledgments, at most */
 #define VMESH_LEAVING_MAX  VIRTMESH_GROUPS_MAX /* the oldest goes for another */
 
 /* What @r is told last: how far we got with its frames. */
 u64 vmesh_last_words(const struct vmesh_group *g, u16 r)
 {
 	return (u64)g->ranks[r].seen[VM_FLOW_ONE].cum << 32 | g->ranks[r].seen[VM_FLOW_ALL].cum;
-}
-
-unsigned long vmesh_linger_end(void)
-{
-	return jiffies + VMESH_LINGER;
 }
 
 /* Ranks that frames of ours may still be on the way to. */
@@ -54,22 +49,47 @@ static u64 vmesh_owing(const struct vmesh_group *g)
 	return ranks;
 }
 
-void vmesh_group_linger(struct vmesh_group *g, unsigned long end, bool leaving)
+/* Whoever has got all, while there are others: without, all are told in a moment. */
+static void vmesh_leave_early(struct vmesh_group *g, u64 owing)
+{
+	u16 r;
+
+	if (!owing)
+		return;
+	vmesh_for_each_rank(r, vmesh_others(g) & ~(g->lost | owing | g->told)) {
+		vmesh_say(g, r, VM_GROUP_LEAVE, 0, 0, 0);
+		g->told |= BIT_ULL(r);
+	}
+}
+
+bool vmesh_group_leave_begin(struct vmesh_group *g)
 {
 	u64 owing;
-	u16 r;
+
+	spin_lock_bh(&g->lock);
+	vmesh_ops_end(g, 0, -ECANCELED);
+	if (!g->leave_ns)
+		g->leave_ns = vmesh_now() + VMESH_LINGER_NS;
+	owing = vmesh_owing(g);
+	vmesh_leave_early(g, owing);
+	spin_unlock_bh(&g->lock);
+	return owing;
+}
+
+void vmesh_group_linger(struct vmesh_group *g)
+{
+	u64 end = vmesh_now() + VMESH_LINGER_NS;
+	u64 owing;
 
 	for (;;) {
 		spin_lock_bh(&g->lock);
 		owing = vmesh_owing(g);
-		if (owing && leaving) {
-			vmesh_for_each_rank(r, vmesh_others(g) & ~(g->lost | owing | g->told)) {
-				vmesh_say(g, r, VM_GROUP_LEAVE, 0, 0, 0);
-				g->told |= BIT_ULL(r);
-			}
+		if (g->leave_ns) {
+			end = g->leave_ns;
+			vmesh_leave_early(g, owing);
 		}
 		spin_unlock_bh(&g->lock);
-		if (!owing || !time_before(jiffies, end))
+		if (!owing || vmesh_now() >= end)
 			return;
 		usleep_range(100, 200);
 	}

@@ -165,12 +165,6 @@ int vmesh_group_ready(const struct vmesh_group *g)
 	return READ_ONCE(g->state) == VIRTMESH_GROUP_FORMED ? 0 : -ENOTCONN;
 }
 
-/* A control message is one frame, and all members together have room for no more. */
-static unsigned int vmesh_control_room(const struct vmesh_group *g)
-{
-	return g->frame_max - sizeof(struct vm_data) - sizeof(struct vm_heard);
-}
-
 int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 {
 	u64 now = vmesh_now();
@@ -185,7 +179,8 @@ int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 
 	spin_lock_bh(&g->lock);
 	err = vmesh_group_ready(g);
-	if (!err && op->kind == VM_KIND_CONTROL && op->len > vmesh_control_room(g))
+	/* One frame, and a member may take less than we do. */
+	if (!err && op->kind == VM_KIND_CONTROL && op->len > g->frame_max - VMESH_CONTROL_HEAD)
 		err = -EMSGSIZE;
 	if (err)
 		goto out;

@@ -112,11 +112,12 @@ static void vmesh_pending_wait_for(struct vmesh_pending_set *set, struct vmesh_g
 	r->node = vmesh_group_node(g, r->self);
 }
 
-/* Programs may wait without an operation. */
+/* Programs wait for operations, and without any. */
 static void vmesh_pending_group(struct vmesh_group *g, void *ctx)
 {
 	u64 since, missing;
 
+	vmesh_group_walk_ops(g, vmesh_pending_op, ctx);
 	if (vmesh_group_forming(g, &since, &missing))
 		vmesh_pending_wait_for(ctx, g, VM_KIND_FORM, since, missing);
 	if (vmesh_group_listening(g, &since))
@@ -128,10 +129,8 @@ static struct vmesh_pending_set *vmesh_pending_own(struct vmesh *m, gfp_t gfp)
 {
 	struct vmesh_pending_set *set = kzalloc(sizeof(*set), gfp);
 
-	if (set) {
-		vmesh_groups_walk_ops(m, vmesh_pending_op, set);
+	if (set)
 		vmesh_groups_walk(m, vmesh_pending_group, set);
-	}
 	return set;
 }
 

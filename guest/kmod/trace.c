@@ -234,6 +234,11 @@ static void vmesh_trace_one(struct vmesh_group *g, struct vmesh_op *op, void *ct
 		vmesh_record_fill(&p->records[p->count++], op);
 }
 
+static void vmesh_trace_group(struct vmesh_group *g, void *ctx)
+{
+	vmesh_group_walk_ops(g, vmesh_trace_one, ctx);
+}
+
 static int vmesh_trace_older(const void *a, const void *b)
 {
 	const struct virtmesh_record *x = a, *y = b;
@@ -267,7 +272,7 @@ int vmesh_trace_read(struct vmesh *m, struct virtmesh_trace *arg)
 	p.records = records + n;
 	p.room = room - n;
 	if (p.room)
-		vmesh_groups_walk_ops(m, vmesh_trace_one, &p);
+		vmesh_groups_walk(m, vmesh_trace_group, &p);
 	sort(p.records, p.count, sizeof(*p.records), vmesh_trace_older, NULL);
 	n += p.count;
 

@@ -33,6 +33,8 @@
 #include "window.h"
 
 #define VMESH_NEVER U64_MAX /* a time that does not come */
+/* Before the data of a control message, which is one frame to one rank. */
+#define VMESH_CONTROL_HEAD (sizeof(struct vm_data) + sizeof(struct vm_heard))
 
 /* A frame that is out, or about to be. */
 struct vmesh_slot {
@@ -138,7 +140,7 @@ struct vmesh_group {
 	struct list_head leaving; /* in m->groups.leaving.groups, with a reference */
 	u64 unanswered; /* ranks that have not answered our LEAVE */
 	u64 told; /* ranks that heard it before the others, while we lingered; g->lock */
-	u64 leave_ns; /* when it is not said any more */
+	u64 leave_ns; /* until when we linger (g->lock), then until when it is said */
 
 	/* fencing */
 	u64 fence_ns; /* when the grace ends */
@@ -218,12 +220,11 @@ void vmesh_say(struct vmesh_group *g, u16 rank, u8 verb, u64 ranks, u32 number, 
 /* leave.c */
 u64 vmesh_last_words(const struct vmesh_group *g, u16 r); /* LEAVE's: how far we got with @r's */
 void vmesh_leave_begin(struct vmesh_group *g, u64 now); /* say LEAVE once */
-unsigned long vmesh_linger_end(void); /* jiffies: who lingers from now on may until then */
 /*
- * Until our frames have come, or @end. Who has got all of his is told at once, if we
- * are @leaving. Process context, no lock.
+ * Until our frames have come, two seconds at most. Who has got all of his is told at
+ * once, if we leave. Process context, no lock.
  */
-void vmesh_group_linger(struct vmesh_group *g, unsigned long end, bool leaving);
+void vmesh_group_linger(struct vmesh_group *g);
 /* And until all have answered. @g is dead, and keeps nothing but its ranks. Process context. */
 void vmesh_leave_go_on(struct vmesh_group *g);
 /* A LEAVE from @node, of whatever group. True: it was an answer, and no more. Softirq. */

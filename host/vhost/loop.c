@@ -180,6 +180,12 @@ void vm_loop_submit(struct vm_loop *loop)
 	io_uring_submit(&loop->ring);
 }
 
+void vm_loop_flush(struct vm_loop *loop)
+{
+	if (io_uring_sq_ready(&loop->ring))
+		vm_loop_submit(loop);
+}
+
 /* What the kernel wants to be called for. */
 static unsigned int wanted(const struct vm_loop *loop)
 {
@@ -214,8 +220,7 @@ void vm_loop_cancel(struct vm_loop *loop, __u64 data)
 	};
 
 	/* What is still queued could not be found. Completed, or never there: as good. */
-	if (io_uring_sq_ready(&loop->ring))
-		vm_loop_submit(loop);
+	vm_loop_flush(loop);
 	ring_register(loop, IORING_REGISTER_SYNC_CANCEL, &reg, 1);
 }
 

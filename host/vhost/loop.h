@@ -147,6 +147,7 @@ int vm_loop_signals(struct vm_loop *loop, void (*fn)(void *arg, int signo), void
 struct io_uring_sqe *vm_loop_sqe(struct vm_loop *loop);
 /* Submit what is queued without sleeping. */
 void vm_loop_submit(struct vm_loop *loop);
+void vm_loop_flush(struct vm_loop *loop); /* the same, if anything is queued */
 /* One turn, without work(): submit, sleep if @wait, complete, flush. 0 or -errno. */
 int vm_loop_turn(struct vm_loop *loop, bool wait);
 /* Has something completed, or is the kernel waiting for us to complete it? No system call. */

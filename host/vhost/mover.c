@@ -285,8 +285,7 @@ static unsigned int guest_first(struct vm_mover *m)
 
 	if (!m->gave || !m->poll.window || streams(m))
 		return 0;
-	if (io_uring_sq_ready(&m->loop->ring))
-		vm_loop_submit(m->loop); /* the call */
+	vm_loop_flush(m->loop); /* the call */
 	vm_poll_offer(&m->poll);
 	taken = vm_transmit(m);
 	if (!taken)
@@ -297,8 +296,7 @@ static unsigned int guest_first(struct vm_mover *m)
 /* Spin for what the next round would take. Is there something? */
 static bool spin(struct vm_mover *m)
 {
-	if (io_uring_sq_ready(&m->loop->ring))
-		vm_loop_submit(m->loop);
+	vm_loop_flush(m->loop);
 	m->rx_asked &= io_uring_cq_ready(&m->loop->ring) > 0;
 	return vm_poll_spin(&m->poll, streams(m), found, m);
 }

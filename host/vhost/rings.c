@@ -113,16 +113,10 @@ static void give_back(struct vm_vring *vr, __u64 seq, __u16 head)
 		vm_vring_push(vr, head, 0);
 }
 
-/* Submissions name fds by their numbers, which mean something else once they are closed. */
-static void submit_queued(struct vm_mover *m)
-{
-	if (io_uring_sq_ready(&m->loop->ring))
-		vm_loop_submit(m->loop);
-}
-
 void vm_mover_fds(struct vm_mover *m, unsigned int i)
 {
-	submit_queued(m);
+	/* Submissions name fds by their numbers, which mean something else once they are closed. */
+	vm_loop_flush(m->loop);
 	/* Whoever waits on the new one may have missed what the old one got. */
 	if (m->side[i].vr)
 		vm_mover_call(m, i);
@@ -148,7 +142,7 @@ void vm_mover_stop(struct vm_mover *m, unsigned int i)
 	s->n = 0;
 	if (vm_vring_publish(vr))
 		vm_mover_call(m, i);
-	submit_queued(m);
+	vm_loop_flush(m->loop);
 	if (vr->log)
 		vm_vring_log_reset(vr->log);
 	s->vr = NULL;

@@ -3,6 +3,7 @@
 #include <linux/kthread.h>
 
 #include "fake_group.h"
+#include "handles.h"
 
 /* A member that leaves ends what needs it, at once, and nothing else. */
 static void notices_a_leave(struct kunit *test)
@@ -199,6 +200,7 @@ static void leaves_until_all_know(struct kunit *test)
 
 struct leaving {
 	struct vmesh_group *g;
+	struct vmesh_handles handles;
 	struct completion done;
 };
 
@@ -242,6 +244,46 @@ static void tells_the_others_at_once(struct kunit *test)
 	vmesh_group_put(g);
 }
 
+static int leaves_all(void *arg)
+{
+	struct leaving *l = arg;
+
+	vmesh_handles_leave(&l->handles);
+	complete(&l->done);
+	return 0;
+}
+
+/* Of two groups of a file, one that nobody is waited for in does not wait for the other. */
+static void leaves_the_quiet_first(struct kunit *test)
+{
+	static const u16 nodes[] = { 1, 2, 3 };
+	struct leaving *l = kunit_kzalloc(test, sizeof(*l), GFP_KERNEL);
+	struct vmesh_group *quiet;
+	u32 handle;
+
+	KUNIT_ASSERT_NOT_NULL(test, l);
+	vmesh_handles_init(&l->handles);
+	init_completion(&l->done);
+	l->g = fake_formed(test);
+	quiet = vmesh_group_create(fake_mesh(test->priv), FAKE_GROUP + 1, nodes, 3);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(quiet));
+	KUNIT_ASSERT_EQ(test, xa_alloc(&l->handles.groups, &handle, l->g, xa_limit_32b, GFP_KERNEL),
+			0);
+	KUNIT_ASSERT_EQ(test,
+			xa_alloc(&l->handles.groups, &handle, quiet, xa_limit_32b, GFP_KERNEL), 0);
+	vmesh_group_get(l->g);
+	vmesh_group_get(quiet);
+	fake_post(test, l->g, VIRTMESH_OP_SEND, 1, 4, 60000);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(leaves_all, l, "virtmesh-leave")));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(quiet->dead)));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(l->g->dead));
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&l->done, 20 * HZ), 0UL);
+	KUNIT_EXPECT_TRUE(test, l->g->dead);
+	vmesh_group_put(l->g);
+	vmesh_group_put(quiet);
+	vmesh_handles_free(&l->handles);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(names_who_left),
 				     KUNIT_CASE(takes_what_came_before_a_leave),
@@ -251,6 +293,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(answers_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),
 				     KUNIT_CASE(tells_the_others_at_once),
+				     KUNIT_CASE(leaves_the_quiet_first),
 				     {} };
 
 static struct kunit_suite suite = {
