@@ -14,13 +14,16 @@
 
 int guest_open(struct guest *guest, const char *name, __u32 addr)
 {
+	long long until = bed_now_ms() + BED_WAIT_MS;
 	static __u64 nonces = 1000;
 
 	memset(guest, 0, sizeof(*guest));
 	guest->addr = addr;
 	guest->mtu = VM_MTU_DEFAULT;
 	guest->nonce = nonces++ << 32 | addr;
-	guest->fd = vm_tap_open(name);
+	/* What a killed holder had in an io_uring the kernel closes a little after it. */
+	while ((guest->fd = vm_tap_open(name)) == -EBUSY && bed_now_ms() < until)
+		poll(NULL, 0, 5);
 	return guest->fd < 0 ? guest->fd : 0;
 }
 
