@@ -15,6 +15,11 @@ GUESTS=${GUESTS:-qemu}
 # shellcheck source-path=SCRIPTDIR source=../deploy/uml/uml.sh
 [ "$GUESTS" != uml ] || . "$srctree/deploy/uml/uml.sh"
 uml() { [ "$GUESTS" = uml ]; }
+# slow: emulated, or with a kernel that looks closer. Less of each there.
+slow() { ! uml || [ "$UML_KERNEL" = debug ]; }
+# Two CPUs, so that senders, receivers and timers really are at once; User-Mode Linux has
+# one.
+uml || export VM_CPUS=${VM_CPUS:-2}
 
 # guest_program NAME: installed beside the tests, or built by the collection's Makefile.
 guest_program() {
@@ -73,7 +78,7 @@ no_leaks() {
 	done
 }
 guests_finish() {
-	[ "${UML_KERNEL-}" != debug ] || run "kmemleak: the guests' kernels have lost no memory" no_leaks
+	! uml || [ "$UML_KERNEL" != debug ] || run "kmemleak: the guests' kernels have lost no memory" no_leaks
 	finish
 }
 
