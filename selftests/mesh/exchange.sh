@@ -15,7 +15,7 @@ isolate "$@"
 
 SEED=${SEED:-1}
 group=100 factor=1
-[ "${UML_KERNEL-}" != debug ] || factor=8
+! slow || factor=8
 
 no_loss() { eq "$(all_drops)" "" "frames dropped by the host"; }
 

@@ -16,7 +16,7 @@ isolate "$@"
 
 SEED=${SEED:-1}
 ROUNDS=3 RATE=4
-[ "${UML_KERNEL-}" != debug ] || ROUNDS=2 RATE=1
+! slow || ROUNDS=2 RATE=1
 
 # Programs that form groups and gather, whatever their node is told of the others.
 forged() {

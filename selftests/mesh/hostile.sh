@@ -16,7 +16,7 @@ isolate "$@"
 
 SEED=${SEED:-1}
 ROUNDS=6 STEPS=60 RATE=6
-[ "${UML_KERNEL-}" != debug ] || ROUNDS=3 STEPS=10 RATE=1
+! slow || ROUNDS=3 STEPS=10 RATE=1
 
 joined() {
 	virtmesh port add n4 --ensemble 7 --node 4

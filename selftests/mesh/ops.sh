@@ -17,8 +17,7 @@ isolate "$@"
 . "$(dirname "$0")/../nodes.sh"
 
 SEED=${SEED:-1}
-# A debug kernel is slow and looks closer: less of each.
-if [ "${UML_KERNEL-}" = debug ]; then
+if slow; then
 	nodes=4 factor=8 big=4M FLOOD=${FLOOD:-4000}
 else
 	nodes=8 factor=1 big=64M FLOOD=${FLOOD:-400000}
