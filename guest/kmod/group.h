@@ -55,7 +55,8 @@ void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
 /*
  * Post @op, whose kind, root and memory the caller has checked. Process context.
  * 0: done() will be called, perhaps before this returns. Else nothing happened:
- * ENOTCONN, ESTALE, ENODEV; EMSGSIZE: a control message that is no single frame.
+ * ENOTCONN, ESTALE, ENODEV; EMSGSIZE: a control message that is no single frame;
+ * EHOSTUNREACH: its rank is not in since the last forming.
  */
 int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op);
 

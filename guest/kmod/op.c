@@ -165,6 +165,19 @@ int vmesh_group_ready(const struct vmesh_group *g)
 	return READ_ONCE(g->state) == VIRTMESH_GROUP_FORMED ? 0 : -ENOTCONN;
 }
 
+/* Is there nobody where it goes to, or comes from? */
+static bool vmesh_op_excluded(const struct vmesh_group *g, const struct vmesh_op *op)
+{
+	switch (op->kind) {
+	case VIRTMESH_OP_ALLGATHER:
+	case VIRTMESH_OP_ALLTOALL:
+	case VIRTMESH_OP_BARRIER:
+		return false;
+	default:
+		return !(g->members >> op->root & 1);
+	}
+}
+
 int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 {
 	u64 now = vmesh_now();
@@ -182,6 +195,8 @@ int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 	/* One frame, and a member may take less than we do. */
 	if (!err && op->kind == VM_KIND_CONTROL && op->len > g->frame_max - VMESH_CONTROL_HEAD)
 		err = -EMSGSIZE;
+	if (!err && vmesh_op_excluded(g, op))
+		err = -EHOSTUNREACH;
 	if (err)
 		goto out;
 	op->posted_ns = now;

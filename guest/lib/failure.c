@@ -147,7 +147,7 @@ static const char *error_text(int error)
 	case EXDEV:
 		return "the members do not name the same nodes";
 	case EHOSTUNREACH:
-		return "the others have excluded this node, or there is no such node";
+		return "this node or that rank was excluded, or there is no such node";
 	case EPROTO:
 		return "the other side speaks differently";
 	case ENODEV:

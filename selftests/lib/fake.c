@@ -403,6 +403,9 @@ static int post(int fd, const struct virtmesh_op *op)
 		return -ENOTCONN;
 	if (m->fenced)
 		return -ESTALE;
+	if (op->opcode != VIRTMESH_OP_ALLGATHER && op->opcode != VIRTMESH_OP_ALLTOALL &&
+	    op->opcode != VIRTMESH_OP_BARRIER && !(m->members >> op->rank & 1))
+		return -EHOSTUNREACH;
 	for (p = f->pending; p < f->pending + VIRTMESH_OPS_MAX && p->used; p++)
 		;
 	if (p == f->pending + VIRTMESH_OPS_MAX)

@@ -435,6 +435,60 @@ static void survivors_of_a_leave(struct kunit *test)
 	fake_group_end(g);
 }
 
+static void ended(struct vmesh_op *op)
+{
+}
+
+/* What would go to one that is not in, or come from there, is not begun: none of it would. */
+static void refuses_the_excluded(struct kunit *test)
+{
+	static const struct {
+		u8 kind;
+		u16 root;
+		int result;
+	} ops[] = {
+		{ VIRTMESH_OP_SEND, 2, -EHOSTUNREACH },
+		{ VIRTMESH_OP_RECV, 2, -EHOSTUNREACH },
+		{ VM_KIND_CONTROL, 2, -EHOSTUNREACH },
+		{ VIRTMESH_OP_BCAST, 2, -EHOSTUNREACH },
+		{ VIRTMESH_OP_GATHER, 2, -EHOSTUNREACH },
+		{ VIRTMESH_OP_SCATTER, 2, -EHOSTUNREACH },
+		{ VIRTMESH_OP_RECV, 1, 0 },
+		{ VIRTMESH_OP_BCAST, 1, 0 },
+		{ VIRTMESH_OP_ALLGATHER, 0, 0 },
+	};
+	struct vmesh_op *op = kunit_kzalloc(test, sizeof(*op), GFP_KERNEL);
+	struct fake_forming *a;
+	struct vmesh_group *g;
+	char into[64];
+	int i, result;
+
+	KUNIT_ASSERT_NOT_NULL(test, op);
+	g = fake_formed(test);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 4));
+	a = fake_form_again(test, g, VIRTMESH_FORM_SURVIVORS);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 4, 0);
+	fake_form_ends(test, a, 0, 3);
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		if (!ops[i].result) {
+			fake_post_from(test, g, ops[i].kind, ops[i].root, NULL, 4, 60000);
+			continue;
+		}
+		op->group = g;
+		op->kind = ops[i].kind;
+		op->root = ops[i].root;
+		op->len = 4;
+		op->send = into;
+		op->recv = into;
+		op->timeout_ns = NSEC_PER_SEC;
+		op->done = ended;
+		result = vmesh_group_post(g, op);
+		KUNIT_EXPECT_EQ_MSG(test, result, ops[i].result, "kind %u", ops[i].kind);
+	}
+	fake_group_end(g);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(confirms),
 				     KUNIT_CASE(agrees_whom_to_exclude),
@@ -454,6 +508,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(speaks_for_who_waits_alone),
 				     KUNIT_CASE(tells_who_failed_after_the_grace),
 				     KUNIT_CASE(survivors_of_a_leave),
+				     KUNIT_CASE(refuses_the_excluded),
 				     {} };
 
 static struct kunit_suite suite = {

@@ -493,7 +493,8 @@ struct virtmesh_done {
  * Posting stops at the first operation that is refused: when it is the first,
  * the call fails with its errno (EINVAL, ENOENT: no such group or buffer,
  * ERANGE: beyond the buffer's end, ESTALE: fenced, ENOTCONN: not formed,
- * EAGAIN: too many pending); else @count tells. Nothing refused has any effect.
+ * EHOSTUNREACH: its rank was excluded when the group was formed, EAGAIN: too many
+ * pending); else @count tells. Nothing refused has any effect.
  * ETIME: the wait's time passed; EINTR; EFAULT: @done. What had been posted then
  * stays posted, what had been taken was written, and both counts are out.
  */
