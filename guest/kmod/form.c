@@ -338,6 +338,19 @@ static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 		vmesh_group_at(g, vmesh_now());
 }
 
+/*
+ * What has come of the others, and they were not told of yet: they wait for that, and
+ * once we form there is nothing left that would say so.
+ */
+static void vmesh_form_acks(struct vmesh_group *g)
+{
+	u16 r;
+
+	vmesh_for_each_rank(r, vmesh_others(g) & ~g->lost)
+		if (g->ranks[r].unacked)
+			vmesh_ack_send(g, r, 0);
+}
+
 static bool vmesh_form_over(struct vmesh_group *g)
 {
 	return READ_ONCE(g->state) != VIRTMESH_GROUP_FORMING || READ_ONCE(g->form_err) ||
@@ -362,6 +375,7 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 		spin_unlock_bh(&g->lock);
 		return err;
 	}
+	vmesh_form_acks(g);
 	vmesh_form_start(g, arg->flags & VIRTMESH_FORM_SURVIVORS);
 	spin_unlock_bh(&g->lock);
 

@@ -489,6 +489,32 @@ static void refuses_the_excluded(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* What came of others, and they were not told of yet, they are told before: they wait for it. */
+static void acknowledges_before_it_forms(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct fake_forming *a;
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_RECV, 1, 64, 60000);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VIRTMESH_OP_SEND, 0, "word", 0, 4);
+	fake_op_ends(test, o, 4, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, acks_sent) == 1));
+	/* As if one more had come just now, however long that takes here. */
+	spin_lock_bh(&g->lock);
+	g->ranks[1].unacked = 1;
+	spin_unlock_bh(&g->lock);
+	fake_drain(f);
+	a = fake_form_again(test, g, 0);
+	KUNIT_EXPECT_EQ(test, FAKE_COUNT(f, acks_sent), 2ULL);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	fake_group_end(g);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(confirms),
 				     KUNIT_CASE(agrees_whom_to_exclude),
@@ -509,6 +535,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(tells_who_failed_after_the_grace),
 				     KUNIT_CASE(survivors_of_a_leave),
 				     KUNIT_CASE(refuses_the_excluded),
+				     KUNIT_CASE(acknowledges_before_it_forms),
 				     {} };
 
 static struct kunit_suite suite = {
