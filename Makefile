@@ -149,7 +149,7 @@ help:
 	@echo '  make bench        measure, and write $(patsubst $(CURDIR)/%,%,$(O))/bench.json (root)'
 	@echo '  make uml          the kernels of the User-Mode Linux guests, and the modules for them'
 	@echo '  make kunit        the unit tests of the guest driver'
-	@echo '  make fuzz         fuzz every parser of hostile input, SECONDS=60 each'
+	@echo '  make fuzz         fuzz every parser of hostile input and the transport, SECONDS=60 each'
 	@echo '  make lint         format, style, static checks, headers alone'
 	@echo '  make install      into PREFIX=$(PREFIX), DESTDIR=$(DESTDIR)'
 	@echo '  make uninstall    what install put there'

@@ -48,7 +48,7 @@ lint-shell:
 lint-cppcheck:
 	$(call quiet,CPPCHECK,$(words $(C_FILES)) files)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem -D__x86_64__ -Iinclude -Iinclude/uapi $(C_FILES)
+		--suppress=missingIncludeSystem -D__x86_64__ -Iinclude -Iinclude/uapi -Iselftests/fuzz/kernel $(C_FILES)
 
 lint-spdx:
 	$(Q)bad=$$(for f in $(LINT_C) $(LINT_SH); do head -n 3 $$f | grep -q SPDX || echo $$f; done); \
