@@ -177,12 +177,11 @@ void hostile_frames_to_it(struct arena *arena, unsigned int n)
 
 static int start_plug(struct arena *arena, unsigned int i)
 {
-	const char *lane = getenv("LANE"); /* "kernel", where there is one */
 	char options[64];
 	char name[16];
 
 	snprintf(name, sizeof(name), "vm%u", i + 1);
-	snprintf(options, sizeof(options), "--lane %s", lane ? lane : "own");
+	snprintf(options, sizeof(options), "--lane %s", plug_lane());
 	return plug_start(&arena->plug[i], name, options);
 }
 

@@ -78,6 +78,13 @@ static void run(const struct plug *plug, char *options)
 	_exit(127);
 }
 
+const char *plug_lane(void)
+{
+	const char *name = getenv("LANE");
+
+	return name ? name : "own";
+}
+
 int plug_start(struct plug *plug, const char *tap, const char *options)
 {
 	char words[512];

@@ -16,6 +16,8 @@ struct plug {
 	char log[64]; /* its stderr */
 };
 
+/* The lane to be tested: LANE, "kernel" where there is one (selftests/vhost-net); or "own". */
+const char *plug_lane(void);
 /*
  * Start it for the port @tap as a server of plug->socket, with more options (words
  * separated by blanks, may be ""). It may still be starting: fe_connect() waits.

@@ -7,6 +7,7 @@
 #	lane		vm_lane_kernel alone
 #	port		virtmesh-port, with front-ends of the test's
 #	restart		the same, killed and started again, as in selftests/port
+#	fdstore		the same, started with what is not its own, as in selftests/port
 #	nested.sh	virtmesh-port with User-Mode Linux guests
 #
 # Beside these, the attach tests under libxdp's dispatcher are in selftests/dispatch.
@@ -57,7 +58,7 @@ boot() {
 	# Programs look for what was built in /build.
 	# shellcheck disable=SC2086 # words
 	guests_init tun tap vhost_net "$(command -v ip):bin/ip2" "$(program lane)" "$(program port)" \
-		"$(program restart)" "$(program keeper):build/selftests/port/" \
+		"$(program restart)" "$(program fdstore)" "$(program keeper):build/selftests/port/" \
 		"$O/host/virtmesh:build/host/" "$O/host/vhost/virtmesh-port:build/host/vhost/" \
 		"$O/broker/virtmeshd:build/broker/" $uml
 	VM_MEM=1024 VM_CPUS=2 VM_APPEND=vm.modules=tun,vhost_net vm_start h ||
@@ -81,6 +82,7 @@ boot
 harness lane
 harness port
 harness restart
+harness fdstore
 run "two User-Mode Linux guests join behind the kernel's lane, their calls relayed" nested join
 run "mesh ping both ways" nested ping
 run "datagrams both ways, all of them" nested datagrams

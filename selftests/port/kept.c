@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "frontend.h"
+#include "kept.h"
+#include "plug.h"
+
+#define KEEPER	BUILD_DIR "/selftests/port/keeper"
+#define PORT	BUILD_DIR "/host/vhost/virtmesh-port"
+#define PIDFILE "/run/vm1.pid"
+#define LOG	"/run/vm1.log"
+
+pid_t kept_port(void)
+{
+	FILE *f = fopen(PIDFILE, "re");
+	int pid = 0;
+
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+pid_t kept_wait(pid_t old)
+{
+	long long end = fe_now_ms() + FE_WAIT_MS;
+	pid_t pid = kept_port();
+
+	while ((!pid || pid == old) && fe_now_ms() < end) {
+		poll(NULL, 0, 2);
+		pid = kept_port();
+	}
+	return pid == old ? 0 : pid;
+}
+
+pid_t kept_start(void)
+{
+	pid_t pid = fork();
+	int log;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	log = open(LOG, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	dup2(log, STDERR_FILENO);
+	execl(KEEPER, KEEPER, PIDFILE, PORT, "--tap", "vm1", "--socket", KEPT_SOCK, "--lane",
+	      plug_lane(), NULL);
+	_exit(127);
+}
+
+static int wait_keeper(pid_t pid)
+{
+	long long end = fe_now_ms() + FE_WAIT_MS;
+	int status;
+
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (fe_now_ms() > end)
+			return -ETIMEDOUT;
+		poll(NULL, 0, 2);
+	}
+	return status;
+}
+
+int kept_end(pid_t keeper)
+{
+	pid_t pid = kept_port();
+	int status;
+
+	kill(keeper, SIGTERM);
+	status = wait_keeper(keeper);
+	/* One that hangs must not outlive the test: it is nobody's child then. */
+	if (status == -ETIMEDOUT) {
+		kill(keeper, SIGKILL);
+		if (pid)
+			kill(pid, SIGKILL);
+		waitpid(keeper, NULL, 0);
+	}
+	return status;
+}
+
+bool kept_log_has(const char *text)
+{
+	FILE *f = fopen(LOG, "re");
+	char line[1024];
+	bool has = false;
+
+	while (f && !has && fgets(line, sizeof(line), f))
+		has = strstr(line, text);
+	if (f)
+		fclose(f);
+	return has;
+}
+
+void kept_log_show(void)
+{
+	FILE *f = fopen(LOG, "re");
+	char line[1024];
+
+	while (f && fgets(line, sizeof(line), f))
+		printf("# vm1: %s", line);
+	if (f)
+		fclose(f);
+}
