@@ -176,6 +176,18 @@ bool plug_log_has(const struct plug *plug, const char *text)
 	return has;
 }
 
+bool plug_log_wait(const struct plug *plug, const char *text)
+{
+	long long end = fe_now_ms() + FE_WAIT_MS;
+
+	while (fe_now_ms() < end) {
+		if (plug_log_has(plug, text))
+			return true;
+		poll(NULL, 0, 5);
+	}
+	return false;
+}
+
 void plug_log_show(const struct plug *plug)
 {
 	FILE *f = fopen(plug->log, "re");

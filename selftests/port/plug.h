@@ -31,6 +31,7 @@ long long plug_status(const struct plug *plug, const char *key, int base);
 /* How many descriptors it has open. */
 int plug_fds(const struct plug *plug);
 bool plug_log_has(const struct plug *plug, const char *text);
+bool plug_log_wait(const struct plug *plug, const char *text); /* within FE_WAIT_MS */
 void plug_log_show(const struct plug *plug);
 
 #endif /* VIRTMESH_SELFTESTS_PORT_PLUG_H */

@@ -113,3 +113,22 @@ int traffic_drain(struct traffic *t)
 	}
 	return 0;
 }
+
+int traffic_out(struct fe *fe, unsigned int n)
+{
+	unsigned char frame[1514] = { 2, 0x4d, 0, 1, 0, 9, 2, 0x4d, 0, 1, 0, 1, 0x88, 0xb6 };
+	struct ring *tx = &fe->ring[1];
+
+	for (unsigned int i = 0; i < n; i++) {
+		while (ring_send(tx, frame, sizeof(frame)) == -ENOSPC) {
+			int err;
+
+			ring_kick_if_wanted(tx);
+			err = ring_wait(tx, FE_WAIT_MS);
+			if (err)
+				return err;
+		}
+		ring_kick_if_wanted(tx);
+	}
+	return 0;
+}

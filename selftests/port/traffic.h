@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Numbered frames both ways between two front-ends that have started: nodes 1 and 2
- * of ensemble 1. What comes must be the next one: none is lost, none comes twice.
- * All waits end (FE_WAIT_MS without a frame). One thread; the front-ends stay their
- * owner's, who may close them and connect again between calls.
+ * Frames of front-ends that have started. Numbered ones both ways between two, nodes 1
+ * and 2 of ensemble 1: what comes must be the next one, none is lost, none comes twice.
+ * Or out of one, for nobody. All waits end (FE_WAIT_MS without a frame). One thread; the
+ * front-ends stay their owner's, who may close them and connect again between calls.
  */
 #ifndef VIRTMESH_SELFTESTS_PORT_TRAFFIC_H
 #define VIRTMESH_SELFTESTS_PORT_TRAFFIC_H
@@ -25,5 +25,11 @@ struct traffic {
 int traffic_pass(struct traffic *t, unsigned int frames);
 /* Until nothing is on its way any more: all that was sent has come. The same. */
 int traffic_drain(struct traffic *t);
+
+/*
+ * @n frames out of node 1, to one that is not there: the device has taken all but the
+ * last ringful. 0; -ETIMEDOUT.
+ */
+int traffic_out(struct fe *fe, unsigned int n);
 
 #endif /* VIRTMESH_SELFTESTS_PORT_TRAFFIC_H */
