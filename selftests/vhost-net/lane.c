@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The kernel's path alone: vm_lane_kernel on a device that this test fills in,
- * a driver in this process, and a packet socket on the tap's other side. The loop
- * is a table: its watchers run when the test says so, and are counted.
+ * a driver in this process, and a packet socket on the tap's other side. The loop's
+ * watchers run when the test says so, and are counted.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,80 +17,25 @@
 #include "kselftest_harness.h"
 
 #include "../../host/tap.h"
-#include "../../host/vhost/device.h"
-#include "../../host/vhost/loop.h"
 #include "../../host/vhost/vring_log.h"
-#include "../port/frontend.h"
+#include "lanebed.h"
 
 /* An emulated machine on a busy host. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 120
 
-#define TAP	  "t0"
-#define MTU	  9000
-#define FRAME_MAX 9014
-#define SLOT	  16384
-#define NUM	  64
-#define WAIT_MS	  20000
+#define TAP  "t0"
+#define SLOT 16384
+#define NUM  64
 #define FEATURES                                                            \
 	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | \
 	 1ULL << VIRTIO_RING_F_EVENT_IDX)
-
-static struct {
-	int fd;
-	void (*fn)(void *arg);
-	void *arg;
-} watches[VM_LOOP_WATCHES];
-static unsigned int n_watches, ring_broken[VM_RINGS_LANE];
-
-int vm_loop_watch(struct vm_loop *loop, int fd, void (*fn)(void *arg), void *arg)
-{
-	watches[n_watches].fd = fd;
-	watches[n_watches].fn = fn;
-	watches[n_watches++].arg = arg;
-	return 0;
-}
-
-void vm_loop_unwatch(struct vm_loop *loop, int fd)
-{
-	for (unsigned int i = 0; i < n_watches; i++)
-		if (watches[i].fd == fd)
-			watches[i--] = watches[--n_watches];
-}
-
-/* Call whoever has something to read, waiting up to @ms for the first. How many. */
-static unsigned int loop_round(int ms)
-{
-	struct pollfd p[VM_LOOP_WATCHES];
-	unsigned int n = n_watches, called = 0;
-
-	for (unsigned int i = 0; i < n; i++)
-		p[i] = (struct pollfd){ .fd = watches[i].fd, .events = POLLIN };
-	if (poll(p, n, ms) <= 0)
-		return 0;
-	for (unsigned int i = 0; i < n; i++)
-		for (unsigned int w = 0; w < n_watches && p[i].revents; w++)
-			if (watches[w].fd == p[i].fd) {
-				watches[w].fn(watches[w].arg);
-				called++;
-				break;
-			}
-	return called;
-}
-
-/* What device.c does of it: the ring stops. */
-void vm_device_ring_broken(struct vm_device *dev, unsigned int i, const char *why)
-{
-	ring_broken[i]++;
-	vm_lane_kernel.ring_stop(dev, i);
-}
 
 FIXTURE(lane)
 {
 	struct vm_device dev;
 	struct fe fe;
 	int wire; /* the tap's other side */
-	__u16 sent, heard; /* numbers of frames, each way */
 };
 
 FIXTURE_VARIANT(lane)
@@ -109,54 +48,14 @@ FIXTURE_VARIANT_ADD(lane, event_index) { .event_idx = true };
 FIXTURE_VARIANT_ADD(lane, flags) { .event_idx = false };
 /* clang-format on */
 
-static int wire_open(void)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), one = 1;
-	int size = 32 << 20;
-
-	to.sll_ifindex = if_nametoindex(TAP);
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	return bind(fd, (struct sockaddr *)&to, sizeof(to)) ? -errno : fd;
-}
-
-/* The lane's view of memory and rings: mapped again, so that no address is the driver's. */
-static int device_memory(struct vm_device *dev, struct fe *fe)
-{
-	vm_memory_clear(&dev->mem);
-	for (unsigned int i = 0; i < fe->nregions; i++) {
-		const struct fe_region *r = &fe->region[i];
-		int err = vm_memory_add(&dev->mem, r->gpa, (uintptr_t)r->at, r->size,
-					r->mmap_offset, dup(r->fd));
-
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static void device_ring(struct vm_device *dev, unsigned int i, const struct ring *r)
-{
-	struct vm_vring *vr = &dev->ring[i];
-
-	vr->num = r->num;
-	vr->desc = vm_memory_user(&dev->mem, (uintptr_t)r->desc, r->num * sizeof(*r->desc));
-	vr->avail = vm_memory_user(&dev->mem, (uintptr_t)r->avail, 4 + r->num * 2 + 2);
-	vr->used = vm_memory_user(&dev->mem, (uintptr_t)r->used, 4 + r->num * 8 + 2);
-	vr->kick = r->kick;
-	vr->call = r->call_theirs >= 0 ? r->call_theirs : r->call;
-	vr->err = -1;
-}
-
 FIXTURE_SETUP(lane)
 {
 	struct vm_device *dev = &self->dev;
 	struct fe *fe = &self->fe;
 
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_EQ(0, vm_tap_create(TAP, 0, MTU));
-	self->wire = wire_open();
+	ASSERT_EQ(0, vm_tap_create(TAP, 0, WIRE_MTU));
+	self->wire = wire_open(TAP);
 	ASSERT_LE(0, self->wire);
 
 	fe->sock = -1;
@@ -176,9 +75,9 @@ FIXTURE_SETUP(lane)
 	ASSERT_LE(0, dev->tap);
 	dev->vhost = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, dev->vhost);
-	ASSERT_EQ(0, device_memory(dev, fe));
+	ASSERT_EQ(0, lanebed_memory(dev, fe));
 	for (unsigned int i = 0; i < VM_RINGS_LANE; i++) {
-		device_ring(dev, i, &fe->ring[i]);
+		lanebed_ring(dev, i, &fe->ring[i]);
 		ASSERT_NE(NULL, dev->ring[i].desc);
 		ASSERT_NE((void *)fe->ring[i].desc, (void *)dev->ring[i].desc);
 	}
@@ -210,94 +109,7 @@ static void stop(struct vm_device *dev)
 	vm_lane_kernel.ring_stop(dev, VM_RING_TX);
 }
 
-/* Frame number @n of @len bytes: every byte depends on both. */
-static void frame_fill(unsigned char *frame, __u16 n, size_t len)
-{
-	memcpy(frame, "\x02\x4d\x00\x01\x00\x02\x02\x4d\x00\x01\x00\x01\x88\xb5", 14);
-	frame[14] = n >> 8;
-	frame[15] = n;
-	for (size_t i = 16; i < len; i++)
-		frame[i] = i * 7 + n * 13 + (i >> 8);
-}
-
-static bool frame_is(const unsigned char *frame, __u16 n, size_t len)
-{
-	unsigned char want[FRAME_MAX];
-
-	frame_fill(want, n, len);
-	return !memcmp(frame, want, len);
-}
-
-/* The guest sends the next frame; the kernel is kicked if it wants to. */
-static int guest_says(struct fe *fe, __u16 n, size_t len)
-{
-	struct ring *r = &fe->ring[VM_RING_TX];
-	unsigned char frame[FRAME_MAX];
-	long long end = fe_now_ms() + WAIT_MS;
-	int err;
-
-	frame_fill(frame, n, len);
-	while ((err = ring_send(r, frame, len)) == -ENOSPC) {
-		if (fe_now_ms() > end)
-			return -ETIMEDOUT;
-		err = ring_wait(r, WAIT_MS);
-		if (err)
-			return err;
-	}
-	ring_kick_if_wanted(r);
-	return err;
-}
-
-/* The next frame on the wire is number @n of @len bytes. 1: it is; 0: it is not; -errno. */
-static int wire_hears(int wire, __u16 n, size_t len)
-{
-	unsigned char frame[FRAME_MAX];
-	struct pollfd p = { .fd = wire, .events = POLLIN };
-	ssize_t got;
-
-	if (poll(&p, 1, WAIT_MS) != 1)
-		return -ETIMEDOUT;
-	got = recv(wire, frame, sizeof(frame), MSG_TRUNC);
-	if (got < 0)
-		return -errno;
-	return (size_t)got == len && frame_is(frame, n, len);
-}
-
-static int wire_says(int wire, __u16 n, size_t len)
-{
-	unsigned char frame[FRAME_MAX];
-
-	frame_fill(frame, n, len);
-	return send(wire, frame, len, 0) == (ssize_t)len ? 0 : -errno;
-}
-
-static int guest_hears(struct fe *fe, __u16 n, size_t len)
-{
-	struct ring *r = &fe->ring[VM_RING_RX];
-	unsigned char frame[FRAME_MAX];
-	ssize_t got;
-	int err;
-
-	while ((got = ring_recv(r, frame, sizeof(frame))) == -EAGAIN) {
-		err = ring_wait(r, WAIT_MS);
-		if (err)
-			return err;
-	}
-	if (got < 0)
-		return got;
-	ring_publish(r);
-	ring_kick_if_wanted(r);
-	return (size_t)got == len && frame_is(frame, n, len);
-}
-
-static bool is_silent(int wire)
-{
-	struct pollfd p = { .fd = wire, .events = POLLIN };
-
-	return poll(&p, 1, 0) == 0;
-}
-
-static const size_t sizes[] = { 60, 61, 64, 1514, 3379, 3380, 3381, 4096, FRAME_MAX };
+static const size_t sizes[] = { 60, 61, 64, 1514, 3379, 3380, 3381, 4096, WIRE_FRAME_MAX };
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 TEST_F(lane, frames_of_all_sizes_go_both_ways_byte_for_byte)
@@ -314,11 +126,11 @@ TEST_F(lane, frames_of_all_sizes_go_both_ways_byte_for_byte)
 		ASSERT_EQ(0, wire_says(self->wire, n, len));
 		ASSERT_EQ(1, guest_hears(fe, n, len));
 	}
-	EXPECT_EQ(0, ring_broken[0] + ring_broken[1]);
+	EXPECT_EQ(0, lanebed_broken(0) + lanebed_broken(1));
 	/* Nobody else had to do anything for it. */
-	EXPECT_EQ(0, loop_round(0));
+	EXPECT_EQ(0, lanebed_round(0));
 	stop(&self->dev);
-	EXPECT_EQ(0, n_watches);
+	EXPECT_EQ(0, lanebed_watches());
 }
 
 /* Header apart, pieces from two regions, and the same by an indirect table. */
@@ -341,7 +153,7 @@ TEST_F(lane, chains_across_regions_direct_and_indirect)
 		ring_publish(r);
 		ring_kick_if_wanted(r);
 		ASSERT_EQ(1, wire_hears(self->wire, n, sizeof(frame)));
-		ASSERT_EQ(0, ring_wait(r, WAIT_MS));
+		ASSERT_EQ(0, ring_wait(r, FE_WAIT_MS));
 		ASSERT_LE(0, ring_get(r, NULL));
 	}
 }
@@ -386,14 +198,14 @@ TEST_F(lane, stop_and_start_in_traffic_loses_and_repeats_nothing)
 			ASSERT_EQ(1, guest_hears(fe, back, 60 + back % (NUM / 2)));
 		for (__u16 used = tx->used->idx; heard != used; heard++)
 			ASSERT_EQ(1, wire_hears(self->wire, heard, 60 + heard % (NUM / 2)));
-		ASSERT_EQ(true, is_silent(self->wire));
+		ASSERT_EQ(true, wire_is_silent(self->wire));
 	}
 	ASSERT_EQ(0, start(dev));
 	for (; heard != n; heard++)
 		ASSERT_EQ(1, wire_hears(self->wire, heard, 60 + heard % (NUM / 2)));
 	for (; back != n; back++)
 		ASSERT_EQ(1, guest_hears(fe, back, 60 + back % (NUM / 2)));
-	ASSERT_EQ(true, is_silent(self->wire));
+	ASSERT_EQ(true, wire_is_silent(self->wire));
 }
 
 /* Regions come and go between; the ones that stay go on where they were. */
@@ -415,9 +227,9 @@ TEST_F(lane, memory_changed_between_stop_and_start)
 		stop(dev);
 		/* Mapped anew, elsewhere; the second region every other time only. */
 		fe->nregions = 1 + round % 2;
-		ASSERT_EQ(0, device_memory(dev, fe));
+		ASSERT_EQ(0, lanebed_memory(dev, fe));
 		for (unsigned int i = 0; i < VM_RINGS_LANE; i++)
-			device_ring(dev, i, &fe->ring[i]);
+			lanebed_ring(dev, i, &fe->ring[i]);
 	}
 	fe->nregions = 2;
 }
@@ -437,7 +249,7 @@ TEST_F(lane, call_by_socket_is_relayed_and_a_reader_that_sleeps_blocks_nobody)
 	ring_want_call(r, 1);
 	ASSERT_EQ(0, guest_says(fe, 0, 60));
 	ASSERT_EQ(1, wire_hears(self->wire, 0, 60));
-	ASSERT_EQ(1, loop_round(WAIT_MS));
+	ASSERT_EQ(1, lanebed_round(FE_WAIT_MS));
 	EXPECT_EQ(1, ring_calls(pair[0]));
 
 	/* Nobody reads: what finds no room is left out, and nothing waits. */
@@ -447,7 +259,7 @@ TEST_F(lane, call_by_socket_is_relayed_and_a_reader_that_sleeps_blocks_nobody)
 		ring_want_call(r, 1);
 		ASSERT_EQ(0, guest_says(fe, n, 60));
 		ASSERT_EQ(1, wire_hears(self->wire, n, 60));
-		ASSERT_EQ(1, loop_round(WAIT_MS));
+		ASSERT_EQ(1, lanebed_round(FE_WAIT_MS));
 	}
 	EXPECT_LT(100, ring_calls(pair[0]));
 
@@ -458,11 +270,11 @@ TEST_F(lane, call_by_socket_is_relayed_and_a_reader_that_sleeps_blocks_nobody)
 		;
 	ring_want_call(r, 1);
 	ASSERT_EQ(0, guest_says(fe, 1000, 60));
-	ASSERT_EQ(0, ring_wait(r, WAIT_MS));
-	EXPECT_EQ(0, loop_round(0));
+	ASSERT_EQ(0, ring_wait(r, FE_WAIT_MS));
+	EXPECT_EQ(0, lanebed_round(0));
 	EXPECT_EQ(0, ring_calls(pair[0]));
 	stop(dev);
-	EXPECT_EQ(0, n_watches);
+	EXPECT_EQ(0, lanebed_watches());
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -481,14 +293,14 @@ TEST_F(lane, chain_out_of_memory_breaks_its_ring_and_no_other)
 	r->desc[head].addr = 0x7fffffffff000000;
 	ring_publish(r);
 	ring_kick(r);
-	while (!ring_broken[VM_RING_TX])
-		ASSERT_LT(0, loop_round(WAIT_MS));
-	EXPECT_EQ(1, ring_broken[VM_RING_TX]);
-	EXPECT_EQ(0, ring_broken[VM_RING_RX]);
+	while (!lanebed_broken(VM_RING_TX))
+		ASSERT_LT(0, lanebed_round(FE_WAIT_MS));
+	EXPECT_EQ(1, lanebed_broken(VM_RING_TX));
+	EXPECT_EQ(0, lanebed_broken(VM_RING_RX));
 	ring_kick(r);
 	ASSERT_EQ(0, wire_says(self->wire, 7, 60));
 	ASSERT_EQ(1, guest_hears(fe, 7, 60));
-	EXPECT_EQ(0, loop_round(0));
+	EXPECT_EQ(0, lanebed_round(0));
 
 	/* Set up again, it works. */
 	ring_reset(r);
@@ -519,8 +331,8 @@ TEST_F(lane, memory_cut_short_harms_nobody_else_and_the_ring_stops)
 		ASSERT_EQ(1, guest_hears(fe, n, 60));
 	}
 	stop(&self->dev);
-	EXPECT_EQ(0, n_watches);
-	EXPECT_EQ(true, is_silent(self->wire));
+	EXPECT_EQ(0, lanebed_watches());
+	EXPECT_EQ(true, wire_is_silent(self->wire));
 }
 
 static int n_fds(void)
@@ -566,7 +378,7 @@ TEST_F(lane, a_start_that_is_refused_leaves_nothing)
 	EXPECT_EQ(-EOPNOTSUPP, vm_lane_kernel.ring_start(dev, VM_RING_TX));
 	dev->features |= 1ULL << VIRTIO_F_VERSION_1;
 
-	EXPECT_EQ(0, n_watches);
+	EXPECT_EQ(0, lanebed_watches());
 	EXPECT_EQ(before, n_fds());
 	/* And it still can be started. */
 	ASSERT_EQ(0, start(dev));
@@ -614,7 +426,7 @@ TEST_F(lane, device_that_refuses_to_stop_is_closed)
 	stop(dev);
 	EXPECT_EQ(-1, dev->vhost);
 	EXPECT_EQ(9, dev->ring[VM_RING_TX].last_avail);
-	EXPECT_EQ(0, n_watches);
+	EXPECT_EQ(0, lanebed_watches());
 	EXPECT_GT(0, vm_lane_kernel.ring_start(dev, VM_RING_TX));
 }
 
