@@ -28,11 +28,12 @@ static int ns_ours = -1, ns_theirs = -1;
 
 static int make_namespace(void)
 {
-	char path[64];
+	char path[64], byte;
+	int armed[2];
 	pid_t init;
 
 	ns_ours = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (ns_ours < 0 || unshare(CLONE_NEWPID))
+	if (ns_ours < 0 || pipe2(armed, O_CLOEXEC) || unshare(CLONE_NEWPID))
 		return -errno;
 	init = fork();
 	if (init < 0)
@@ -40,9 +41,16 @@ static int make_namespace(void)
 	if (!init) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGCHLD, SIG_IGN);
+		close(armed[0]);
+		close(armed[1]);
 		for (;;)
 			pause();
 	}
+	/* Were we to end before it has asked for that, it would never. */
+	close(armed[1]);
+	if (read(armed[0], &byte, 1))
+		return -EPROTO;
+	close(armed[0]);
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", init);
 	ns_theirs = open(path, O_RDONLY | O_CLOEXEC);
 	return ns_theirs < 0 ? -errno : 0;
