@@ -110,7 +110,10 @@ at() { # WHERE SCRIPT [SECONDS]
 	fi
 }
 begin() {
-	at "$1" "rm -f $2.*
+	# The status of one that was killed just now would be taken for this one's.
+	at "$1" "i=0; while [ -e $2.pid ] && [ ! -e $2.rc ] && [ \$i -lt 250 ]; do
+			i=\$((i + 1)); sleep 0.02; done
+		rm -f $2.*
 		cat >$2.sh <<-'END'
 			echo \$\$ >$2.pid
 			exec $3
