@@ -166,27 +166,14 @@ static int old_listener(void)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1) ? -1 : fd;
 }
 
-static bool told(const char *text)
-{
-	FILE *f = fopen(TOLD, "re");
-	char line[1024];
-	bool has = false;
-
-	while (f && !has && fgets(line, sizeof(line), f))
-		has = strstr(line, text);
-	if (f)
-		fclose(f);
-	return has;
-}
-
 /* The manager has been told @text, within the time. */
 static bool wait_told(const char *text)
 {
 	long long end = fe_now_ms() + FE_WAIT_MS;
 
-	while (!told(text) && fe_now_ms() < end)
+	while (!file_has(TOLD, text) && fe_now_ms() < end)
 		poll(NULL, 0, 2);
-	return told(text);
+	return file_has(TOLD, text);
 }
 
 TEST_F(fdstore, started_again_with_another_socket_it_listens_there_and_nowhere_else)

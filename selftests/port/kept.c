@@ -89,15 +89,7 @@ int kept_end(pid_t keeper)
 
 bool kept_log_has(const char *text)
 {
-	FILE *f = fopen(LOG, "re");
-	char line[1024];
-	bool has = false;
-
-	while (f && !has && fgets(line, sizeof(line), f))
-		has = strstr(line, text);
-	if (f)
-		fclose(f);
-	return has;
+	return file_has(LOG, text);
 }
 
 void kept_log_show(void)

@@ -171,9 +171,9 @@ int plug_fds(const struct plug *plug)
 	return n;
 }
 
-bool plug_log_has(const struct plug *plug, const char *text)
+bool file_has(const char *path, const char *text)
 {
-	FILE *f = fopen(plug->log, "re");
+	FILE *f = fopen(path, "re");
 	char line[1024];
 	bool has = false;
 
@@ -182,6 +182,11 @@ bool plug_log_has(const struct plug *plug, const char *text)
 	if (f)
 		fclose(f);
 	return has;
+}
+
+bool plug_log_has(const struct plug *plug, const char *text)
+{
+	return file_has(plug->log, text);
 }
 
 bool plug_log_wait(const struct plug *plug, const char *text)

@@ -30,6 +30,8 @@ bool plug_runs(const struct plug *plug);
 long long plug_status(const struct plug *plug, const char *key, int base);
 /* How many descriptors it has open. */
 int plug_fds(const struct plug *plug);
+/* Is there a line with @text in the file @path? */
+bool file_has(const char *path, const char *text);
 bool plug_log_has(const struct plug *plug, const char *text);
 bool plug_log_wait(const struct plug *plug, const char *text); /* within FE_WAIT_MS */
 void plug_log_show(const struct plug *plug);

@@ -109,19 +109,6 @@ static int wait_exit(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static bool log_has(const char *text)
-{
-	FILE *f = fopen(LOG, "re");
-	char line[1024];
-	bool has = false;
-
-	while (f && !has && fgets(line, sizeof(line), f))
-		has = strstr(line, text);
-	if (f)
-		fclose(f);
-	return has;
-}
-
 TEST_F(startup, becomes_who_it_is_told_to)
 {
 	ASSERT_EQ(0, plug_start(&self->plug, "vm1", "--lane own --user daemon"));
@@ -210,7 +197,7 @@ TEST_F(startup, sigterm_ends_it_with_0_and_the_next_one_takes_its_socket_over)
 		EXPECT_EQ(0, status);
 		EXPECT_EQ(0, fe_wait_cut(&self->fe));
 		fe_close(&self->fe);
-		EXPECT_TRUE(log_has("event=stopped status=0"));
+		EXPECT_TRUE(file_has(LOG, "event=stopped status=0"));
 	}
 }
 
@@ -223,7 +210,7 @@ TEST_F(startup, a_socket_that_somebody_listens_on_is_not_taken_away)
 	self->pid = run("--tap vm2 --socket /run/vm1.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
 	self->pid = 0;
-	EXPECT_TRUE(log_has("Address already in use"));
+	EXPECT_TRUE(file_has(LOG, "Address already in use"));
 	/* Nor is a file that is no socket. */
 	self->pid = run("--tap vm2 --socket /run/vm1.log --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
@@ -238,10 +225,10 @@ TEST_F(startup, a_port_that_is_none_or_somebody_elses_is_refused)
 	ASSERT_EQ(0, fe_connect(&self->fe, self->plug.socket));
 	self->pid = run("--tap vm1 --socket /run/x.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
-	EXPECT_TRUE(log_has("Device or resource busy"));
+	EXPECT_TRUE(file_has(LOG, "Device or resource busy"));
 	self->pid = run("--tap vm9 --socket /run/x.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
-	EXPECT_TRUE(log_has("No such file or directory"));
+	EXPECT_TRUE(file_has(LOG, "No such file or directory"));
 	self->pid = run("--tap vmesh0 --socket /run/x.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
 	self->pid = run("--tap lo --socket /run/x.sock --lane own");
@@ -264,7 +251,7 @@ TEST_F(startup, asks_the_broker_for_its_tap_where_there_is_one)
 	self->pid = run("--tap vm9 --socket /run/x.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
 	self->pid = 0;
-	EXPECT_TRUE(log_has("No such file or directory"));
+	EXPECT_TRUE(file_has(LOG, "No such file or directory"));
 	/* It needs the broker no more. */
 	bed_broker_end(&broker, SIGKILL);
 	EXPECT_EQ(0, traffic_out(&self->fe, 100));
