@@ -16,7 +16,7 @@ GUESTS=${GUESTS:-qemu}
 [ "$GUESTS" != uml ] || . "$srctree/deploy/uml/uml.sh"
 uml() { [ "$GUESTS" = uml ]; }
 # slow: emulated, or with a kernel that looks closer. Less of each there.
-slow() { ! uml || [ "$UML_KERNEL" = debug ]; }
+slow() { ! uml || [ "${UML_KERNEL-}" = debug ]; }
 # Two CPUs, so that senders, receivers and timers really are at once; User-Mode Linux has
 # one.
 uml || export VM_CPUS=${VM_CPUS:-2}
@@ -78,7 +78,7 @@ no_leaks() {
 	done
 }
 guests_finish() {
-	! uml || [ "$UML_KERNEL" != debug ] || run "kmemleak: the guests' kernels have lost no memory" no_leaks
+	[ "${UML_KERNEL-}" != debug ] || run "kmemleak: the guests' kernels have lost no memory" no_leaks
 	finish
 }
 

@@ -13,6 +13,7 @@ isolate "$@"
 # shellcheck source=../nodes.sh
 . "$(dirname "$0")/../nodes.sh"
 
+# rest: between two kills, in which there is to be traffic for the next.
 nodes=3 factor=1 rest=0.1
 # The sanitizers' guests are slow to make up what they lost in a pause.
 ! slow || factor=8 rest=1
@@ -52,6 +53,8 @@ under_kills() {
 	rm -f "$tmp/enough" "$tmp/killed"
 	kill_ports &
 	killer=$!
+	# However this ends, nobody is killed after it.
+	trap 'touch "$tmp/enough"; wait' EXIT
 	everywhere "$nodes" 200 "$@"
 	touch "$tmp/enough"
 	wait "$killer" || fail "a port did not come back"
