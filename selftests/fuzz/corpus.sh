@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Every fuzz target over all its seeds, and over as many inputs made of them as
-# take a second or two: the same ones each time, so that what fails here fails
+# take some seconds: the same ones each time, so that what fails here fails
 # again. `make fuzz` is for finding new ones.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"

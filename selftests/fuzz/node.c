@@ -13,6 +13,11 @@
 #include "../../guest/kmod/uring.h"
 #include "node.h"
 
+/* As send.c has them. */
+#define VNET_HLEN    12
+#define TX_PER_FRAME 2
+#define TX_RESERVED  8
+
 static struct node *node_of(struct vmesh_dev *d)
 {
 	return (struct node *)d->vdev;
@@ -148,7 +153,7 @@ void node_device(struct node *n, unsigned int count)
 
 int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags)
 {
-	unsigned int need = flags & VMESH_TX_RESERVE ? 2 : 10;
+	unsigned int need = TX_PER_FRAME + (flags & VMESH_TX_RESERVE ? 0 : TX_RESERVED);
 	struct node *n = node_of(d);
 	struct vmesh_tx *tx = &d->tx;
 	struct node_sent *sent;
@@ -174,10 +179,10 @@ int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags)
 		goto out;
 	node_says(n, skb->data, skb->len);
 	/* As the base does: its header goes before the frame. */
-	must(skb->data - skb->head >= 12);
-	skb->data -= 12;
-	skb->len += 12;
-	memset(skb->data, 0, 12);
+	must(skb->data - skb->head >= VNET_HLEN);
+	skb->data -= VNET_HLEN;
+	skb->len += VNET_HLEN;
+	memset(skb->data, 0, VNET_HLEN);
 	sent = &n->ring[n->in_ring++];
 	sent->skb = skb;
 	sent->copy = malloc(skb->len);
@@ -192,7 +197,7 @@ static bool tx_room(struct vmesh_dev *d)
 {
 	struct node *n = node_of(d);
 
-	return n->ring_size - n->in_ring >= 10 || d->tx.closed;
+	return n->ring_size - n->in_ring >= TX_PER_FRAME + TX_RESERVED || d->tx.closed;
 }
 
 long vmesh_tx_sleep(struct vmesh_dev *d, long timeout)
