@@ -32,6 +32,7 @@
 #include <virtmesh/ctl.h>
 
 #include "../host/log.h"
+#include "../host/rights.h"
 #include "../host/tap.h"
 #include "broker.h"
 #include "request.h"
@@ -153,22 +154,9 @@ static int send_files(int socket, const struct request *req, const void *payload
 		.cookie = req->cookie,
 	};
 	struct iovec iov[2] = { { &msg, sizeof(msg) }, { (void *)payload, len } };
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(2 * sizeof(int))];
-	} control = { 0 };
-	struct msghdr mh = {
-		.msg_iov = iov,
-		.msg_iovlen = 2,
-		.msg_control = &control,
-		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
-	};
+	ssize_t sent = vm_send_rights(socket, iov, 2, fds, n, MSG_DONTWAIT);
 
-	control.head.cmsg_len = CMSG_LEN(n * sizeof(int));
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(&control.head), fds, n * sizeof(int));
-	return sendmsg(socket, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sent < 0 ? sent : 0;
 }
 
 /* The tap, open, of the port @ifindex called @name. */

@@ -2,7 +2,7 @@
 # The virtmesh command. The broker links these of its objects too:
 HOST_SHARED_OBJS := $(addprefix $(O)/host/,link.o log.o maps.o names.o tap.o)
 # What the two daemons share, and no command has.
-DAEMON_OBJS	:= $(addprefix $(O)/host/,calls.o manager.o)
+DAEMON_OBJS	:= $(addprefix $(O)/host/,calls.o manager.o rights.o)
 
 # keep sorted
 HOST_OBJS	:= $(addprefix $(O)/host/, \

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../rights.h"
 #include "message.h"
 #include "sandbox.h"
 
@@ -212,32 +213,14 @@ int vm_message_reply(int sock, const struct vm_message *msg, const void *payload
 		.flags = VU_VERSION | VU_FLAG_REPLY,
 		.size = size,
 	};
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {};
 	struct iovec iov[2] = {
 		{ .iov_base = &hdr, .iov_len = sizeof(hdr) },
 		{ .iov_base = (void *)payload, .iov_len = size },
 	};
-	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n;
+	ssize_t n = vm_send_rights(sock, iov, 2, &fd, fd >= 0, MSG_DONTWAIT);
 
-	if (fd >= 0) {
-		struct cmsghdr *cmsg = &control.align;
-
-		mh.msg_control = &control;
-		mh.msg_controllen = sizeof(control);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	}
-	do {
-		n = sendmsg(sock, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return n;
 	/* A part of an answer is none: the rest would have to wait for its reader. */
 	return (size_t)n == sizeof(hdr) + size ? 0 : -EAGAIN;
 }

@@ -11,6 +11,7 @@
 
 #include "../log.h"
 #include "../manager.h"
+#include "../rights.h"
 #include "sandbox.h"
 #include "store.h"
 
@@ -103,32 +104,15 @@ int vm_store_take(const char *name)
 
 static void tell(const char *lines, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {};
 	struct iovec iov = { .iov_base = (void *)lines, .iov_len = strlen(lines) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
 	if (manager < 0)
 		return;
-	if (fd >= 0) {
-		struct cmsghdr *cmsg = &control.align;
-
-		mh.msg_control = &control;
-		mh.msg_controllen = sizeof(control);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	}
-	do {
-		n = sendmsg(manager, &mh, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
+	n = vm_send_rights(manager, &iov, 1, &fd, fd >= 0, 0);
 	if (n < 0)
 		vm_warn("event=notify error=\"%s\" hint=\"a restart may not find its files\"",
-			strerror(errno));
+			strerror(-n));
 }
 
 void vm_store_tell(const char *lines)

@@ -21,10 +21,10 @@ fuzz_node_src		:= $(fuzz_kmod_src) $(fuzz_kernel_src)
 # fuzz_NAME_src: the sources of the tree it is about. Keep sorted.
 FUZZ_ALL		:= device group guest_frame message rank request transport vring wire
 fuzz_device_src		:= $(addprefix host/vhost/,device.c memory.c message.c request.c saved.c \
-				vring.c vring_log.c) host/log.c
+				vring.c vring_log.c) host/log.c host/rights.c
 fuzz_group_src		:= $(fuzz_node_src)
 fuzz_guest_frame_src	:= guest/kmod/parse.c
-fuzz_message_src	:= host/vhost/message.c
+fuzz_message_src	:= host/vhost/message.c host/rights.c
 fuzz_rank_src		:= $(fuzz_node_src) $(addprefix selftests/fuzz/,rank_calls.c rank_frames.c)
 fuzz_request_src	:= broker/request.c
 fuzz_transport_src	:= $(addprefix guest/kmod/,parse.c parse_data.c parse_pending.c window.c)
