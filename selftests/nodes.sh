@@ -88,3 +88,23 @@ everywhere() {
 		echo "$out" >"$tmp/out.n$i"
 	done
 }
+
+# launcher SECONDS: how job starts a program in a guest, as ssh would: GUEST COMMAND
+launcher() {
+	cat >"$tmp/in-guest" <<-END
+		#!/usr/bin/env bash
+		srctree=$srctree O=$O
+		. "\$srctree/deploy/vm/vm.sh"
+		. "\$srctree/deploy/uml/uml.sh"
+		VM_DIR=$VM_DIR
+		vm_exec "\$1" -t $1 "\$2"
+	END
+	chmod +x "$tmp/in-guest"
+}
+# job N ARG...: mesh run with ranks 0.. on n1..
+job() {
+	local n=$1
+	shift
+	mesh run -n "$n" -N "$(seq -s , 1 "$n")" -H "$(seq -s , -f n%g 1 "$n")" \
+		-L "$tmp/in-guest %h" "$@"
+}

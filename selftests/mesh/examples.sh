@@ -11,41 +11,27 @@ isolate "$@"
 # shellcheck source=../nodes.sh
 . "$(dirname "$0")/../nodes.sh"
 
-# A launcher, as ssh is one: GUEST COMMAND.
-launcher() {
-	cat >"$tmp/in-guest" <<-END
-		#!/usr/bin/env bash
-		srctree=$srctree O=$O
-		. "\$srctree/deploy/vm/vm.sh"
-		. "\$srctree/deploy/uml/uml.sh"
-		VM_DIR=$VM_DIR
-		vm_exec "\$1" -t 200 "\$2"
-	END
-	chmod +x "$tmp/in-guest"
-}
-# job N ARG...: mesh run with ranks 0.. on n1..; its output is in $out
-job() {
-	local n=$1 status=0
-	shift
-	out=$(mesh run -n "$n" -N "$(seq -s , 1 "$n")" -H "$(seq -s , -f n%g 1 "$n")" \
-		-L "$tmp/in-guest %h" -- "$@" 2>&1) || status=$?
+# example N PROGRAM ARG...: as a job that ends well; its output is in $out
+example() {
+	local status=0
+	out=$(job "$1" -- "${@:2}" 2>&1) || status=$?
 	echo "$out"
-	[ "$status" = 0 ] || fail "$* ended with $status"
+	[ "$status" = 0 ] || fail "${*:2} ended with $status"
 }
 
 pingpong() {
-	job 2 pingpong 64 500
+	example 2 pingpong 64 500
 	[[ $out == '[0] 64 bytes, 500 rounds: p50 '* ]] || fail "$out"
-	job 2 pingpong 100001 51
+	example 2 pingpong 100001 51
 	# Two play, the others look on.
-	job 4 pingpong 1 100
+	example 4 pingpong 1 100
 }
 
 allgather() {
-	job 4 allgather
+	example 4 allgather
 	[[ $out == *' 100 rounds of 16384 bytes among 4: '*', all as sent' ]] || fail "$out"
-	job 3 allgather 1 200
-	job 2 allgather 1000003 5
+	example 3 allgather 1 200
+	example 2 allgather 1000003 5
 }
 
 # alone RANK: allgather as mesh run starts it, but nobody ends it when another fails
@@ -72,17 +58,17 @@ goes_on() {
 posted() { vm_exec "$1" 'mesh trace --json' | grep -q "\"group\":$2[,}]"; }
 
 matrix() {
-	job 4 matrix -c 200
+	example 4 matrix -c 200
 	[[ $out == *'4 nodes, 480 x 480, batch 8: 200 steps, '*', bit for bit what one node computes' ]] ||
 		fail "$out"
-	job 3 matrix -c 50 99 1
-	job 1 matrix -c 10 64 3
-	job 2 matrix -c 3 256 2048
+	example 3 matrix -c 50 99 1
+	example 1 matrix -c 10 64 3
+	example 2 matrix -c 3 256 2048
 	fails 2 mesh run -n 2 -N 1,2 -H n1,n2 -L "$tmp/in-guest %h" -- matrix 1 3
 }
 
 reductions() {
-	job "$1" reductions
+	example "$1" reductions
 	eq "$(grep -c ': ok$' <<<"$out")" "$1" "ranks that are content"
 }
 
@@ -90,7 +76,7 @@ no_drops() { eq "$(all_drops)" "" "frames dropped by the host"; }
 
 guest_words=("$(guest_program reductions):bin/reductions" "$O"/guest/examples/{allgather,matrix,pingpong})
 mesh_up 4 7
-launcher
+launcher 200
 run "ping-pong: two nodes, and two of four" pingpong
 run "all-gather: every chunk as sent" allgather
 run "sharded product: bit for bit what one node computes" matrix

@@ -12,26 +12,6 @@ isolate "$@"
 # shellcheck source=../nodes.sh
 . "$(dirname "$0")/../nodes.sh"
 
-# A launcher, as ssh is one: GUEST COMMAND.
-launcher() {
-	cat >"$tmp/in-guest" <<-END
-		#!/usr/bin/env bash
-		srctree=$srctree O=$O
-		. "\$srctree/deploy/vm/vm.sh"
-		. "\$srctree/deploy/uml/uml.sh"
-		VM_DIR=$VM_DIR
-		vm_exec "\$1" -t 100 "\$2"
-	END
-	chmod +x "$tmp/in-guest"
-}
-# job N ARG...: mesh run with ranks 0.. on n1..
-job() {
-	local n=$1
-	shift
-	mesh run -n "$n" -N "$(seq -s , 1 "$n")" -H "$(seq -s , -f n%g 1 "$n")" \
-		-L "$tmp/in-guest %h" "$@"
-}
-
 runs() {
 	eq "$(job 3 -g 9 -- sh -c 'echo "$VIRTMESH_RANK $VIRTMESH_SIZE $VIRTMESH_NODES $VIRTMESH_GROUP it'\''s $1"' - 'a  b' | sort)" \
 		"[0] 0 3 1,2,3 9 it's a  b
@@ -133,7 +113,7 @@ traces() {
 guest_words=("$(guest_program drill):bin/drill")
 broker_args=(--probe-ms 1000 --dead-ms 20000)
 mesh_up 4 7
-launcher
+launcher 100
 run "run: programs in guests, their environment, their ends" runs
 run "perf: a row for each size, of every operation" perf
 run "stats: what was sent to whom" stats
