@@ -17,20 +17,10 @@
 
 #include <linux/virtmesh.h>
 
+#include "calls.h"
 #include "kselftest_harness.h"
 
-#define DEVICE	"/dev/virtmesh0"
 #define CHANNEL 77
-
-/* No address of ours; volatile, lest the compiler knows better. */
-static void *volatile nowhere = (void *)8;
-
-static unsigned int env_number(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text ? (unsigned int)strtoul(text, NULL, 10) : 0;
-}
 
 struct message {
 	struct virtmesh_dgram head;
@@ -58,17 +48,6 @@ FIXTURE_TEARDOWN(dev)
 {
 	close(self->fd);
 }
-
-/* Both ways: a call failed with this errno. */
-#define EXPECT_ERRNO(want, call)                                    \
-	do {                                                        \
-		errno = 0;                                          \
-		EXPECT_EQ(-1, (call));                              \
-		EXPECT_EQ(want, errno)                              \
-		{                                                   \
-			TH_LOG("errno %s", strerrorname_np(errno)); \
-		}                                                   \
-	} while (0)
 
 TEST_F(dev, info_is_complete)
 {
