@@ -61,6 +61,7 @@ table() {
 		iperf3               iperf3                 bench
 		iproute2             iproute                demo
 		iputils-ping         iputils                bench
+		jq                   jq                     check
 		kmod                 kmod                   demo
 		libbpf-dev           libbpf-devel           demo
 		libc6-dev            glibc-static           demo

@@ -40,14 +40,14 @@ mesh_up() {
 # peers_up GUEST N: it sees so many nodes up
 peers_up() { [ "$(vm_exec "$1" 'mesh peers' | grep -c ' UP ')" = "$2" ]; }
 
-# json FILTER: a Python expression over d, the JSON on stdin
-json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+# json FILTER: jq's, of the JSON on stdin; what is no string in one line
+json() { jq -rc "$1"; }
 
 # info GUEST KEY; peer GUEST NODE KEY: what its driver says
-info() { vm_exec "$1" 'mesh info --json; true' | json "d['$2']"; }
-peer() { vm_exec "$1" 'mesh peers --json; true' | json "[p['$3'] for p in d['peers'] if p['node'] == $2][0]"; }
+info() { vm_exec "$1" 'mesh info --json; true' | json ".$2"; }
+peer() { vm_exec "$1" 'mesh peers --json; true' | json ".peers[] | select(.node == $2).$3"; }
 # node ENSEMBLE NODE KEY: what the broker says
-node() { virtmesh nodes --json | json "[n['$3'] for n in d if (n['ensemble'], n['node']) == ($1, $2)][0]"; }
+node() { virtmesh nodes --json | json ".[] | select(.ensemble == $1 and .node == $2).$3"; }
 
 is() { # is WANT CMD...: for wait_until
 	local want=$1
@@ -56,16 +56,20 @@ is() { # is WANT CMD...: for wait_until
 }
 
 # port PORT KEY; drops PORT REASON; lost PORT: the host's counters
-port() { virtmesh show --json | json "[p['$2'] for p in d['ports'] if p['port'] == '$1'][0]"; }
-drops() { virtmesh drops --json | json "[p['drops']['$2'] for p in d if p['port'] == '$1'][0]"; }
-lost() { virtmesh drops --json | json "sum(v for p in d if p['port'] == '$1' for k, v in p['drops'].items() if k.startswith('lost-'))"; }
+port() { virtmesh show --json | json ".ports[] | select(.port == \"$1\").$2"; }
+drops() { virtmesh drops --json | json ".[] | select(.port == \"$1\").drops[\"$2\"]"; }
+lost() {
+	virtmesh drops --json | json "[.[] | select(.port == \"$1\").drops | to_entries[] |
+		select(.key | startswith(\"lost-\")).value] | add // 0"
+}
 # counter GUEST NAME: of ethtool -S
 counter() { vm_exec "$1" "ethtool -S mesh0" | sed -n "s/^ *$2: //p"; }
 
 # all_drops: every counter of the guests' ports that is not 0, in one line. (vmesh0, or
 # a tap of the test, loses what comes while nobody holds it.)
 all_drops() {
-	virtmesh drops --json | json "' '.join(f\"{p['port']}:{k}={v}\" for p in d if p['port'][0] == 'n' for k, v in p['drops'].items() if v)"
+	virtmesh drops --json | json '[.[] | select(.port | startswith("n")) | .port as $port |
+		.drops | to_entries[] | select(.value != 0) | "\($port):\(.key)=\(.value)"] | join(" ")'
 }
 
 mac() { printf '02:4d:%02x:%02x:%02x:%02x' $(($1 >> 8)) $(($1 & 255)) $(($2 >> 8)) $(($2 & 255)); }

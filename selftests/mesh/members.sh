@@ -50,7 +50,7 @@ broker_killed() {
 	local i id epoch lives
 	id=$(info n1 broker_id)
 	epoch=$(info n1 epoch)
-	lives=$(virtmesh nodes --json | json "[n['incarnation'] for n in d]")
+	lives=$(virtmesh nodes --json | json '[.[].incarnation]')
 	for i in 2 3; do
 		receive "n$i" d -n 3000 /dev/virtmesh0
 		begin "n$i" p "mesh ping 1 -q -c 1500 -i 5 -W 10000 --json"
@@ -71,10 +71,10 @@ broker_killed() {
 		eq "$(received 1 <<<"$out")" "1500 1500 0" "group datagrams at n$i"
 		eq "$(received "$i" <<<"$out")" "1500 1500 0" "datagrams at n$i"
 		outcome "n$i" p
-		eq "$(json "d['sent'], d['lost'], d['corrupt']" <<<"$out")" "1500 0 0"
+		eq "$(json '"\(.sent) \(.lost) \(.corrupt)"' <<<"$out")" "1500 0 0"
 	done
 	[ "$(info n1 broker_id)" != "$id" ] || fail "the broker's id is the old one's"
-	eq "$(virtmesh nodes --json | json "[n['incarnation'] for n in d]")" "$lives" "incarnations"
+	eq "$(virtmesh nodes --json | json '[.[].incarnation]')" "$lives" "incarnations"
 	eq "$(info n1 epoch)" "$epoch" "epoch"
 	eq "$(all_drops)" "" "drops"
 }

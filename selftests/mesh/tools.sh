@@ -34,9 +34,10 @@ perf() {
 		job 4 -- mesh perf "$op" -s 4-4K,40000 -i 20 --json >"$tmp/perf"
 		sed -n 's/^\[0\] //p' "$tmp/perf" >"$tmp/rows"
 		eq "$(sed '/^\[0\] /d' "$tmp/perf")" "" "lines of other ranks"
-		eq "$(json_lines "[r['size'] for r in d]")" \
-			"[4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 40000]"
-		eq "$(json_lines "all(0 < l['min'] <= l['p50'] <= l['p99'] <= l['max'] and l['min'] <= l['avg'] <= l['max'] and r['megabytes_per_s'] > 0 and r['nodes'] == 4 and r['iterations'] == 20 for r in d for l in [r['latency_us']])")" True "$op: $(cat "$tmp/rows")"
+		eq "$(json_lines '[.[].size]')" "[4,8,16,32,64,128,256,512,1024,2048,4096,40000]"
+		eq "$(json_lines 'all(.[]; (.latency_us | 0 < .min and .min <= .p50 and .p50 <= .p99 and
+			.p99 <= .max and .min <= .avg and .avg <= .max) and
+			.megabytes_per_s > 0 and .nodes == 4 and .iterations == 20)')" true "$op: $(cat "$tmp/rows")"
 	done
 	job 4 -- mesh perf barrier -i 20 | sed -n 's/^\[0\] //p' >"$tmp/rows"
 	eq "$(grep -vc '^#' "$tmp/rows")" 1
@@ -49,12 +50,13 @@ perf() {
 	outcome n2 perf
 	eq "$(all_drops)" "" "frames dropped by the host"
 }
-json_lines() { python3 -c "import json; d = [json.loads(l) for l in open('$tmp/rows')]; print($1)"; }
+json_lines() { jq -sc "$1" "$tmp/rows"; }
 
 stats() {
-	[ "$(vm_exec n1 'mesh stats -n 2 --json' | json "d[0]['frames_sent'] > 100 and d[0]['bytes_sent'] > 100000 and d[0]['frames_received'] > 100 and 0 < d[0]['latency_us']['p50'] <= d[0]['latency_us']['p99']")" = True ] ||
+	[ "$(vm_exec n1 'mesh stats -n 2 --json' | json '.[0] | .frames_sent > 100 and .bytes_sent > 100000 and
+		.frames_received > 100 and (.latency_us | 0 < .p50 and .p50 <= .p99)')" = true ] ||
 		fail "$(vm_exec n1 'mesh stats --json')"
-	eq "$(vm_exec n1 'mesh stats --json' | json "[p['node'] for p in d]")" "[2, 3, 4]"
+	eq "$(vm_exec n1 'mesh stats --json' | json '[.[].node]')" '[2,3,4]'
 	eq "$(vm_exec n1 'mesh stats' | wc -l)" 4
 	fails 1 vm_exec n1 'mesh stats -n 9'
 }
@@ -74,9 +76,9 @@ stuck() {
 	for i in 1 3; do
 		wait_until 10 somebody_waits "n$i"
 		vm_exec "n$i" 'mesh stuck -m 300 --json' >"$tmp/stuck" || :
-		eq "$(json "[r['node'] for r in d['roots']], d['no_answer']" <"$tmp/stuck")" "[3] []"
-		eq "$(json "sorted((w['node'], w['operation'], w['group'], w['waits_for']) for w in d['waiting'] if w['node'] != 3)" <"$tmp/stuck")" \
-			"[(1, 'all-gather', 50, [3]), (2, 'all-gather', 50, [3]), (4, 'all-gather', 50, [3])]"
+		eq "$(json '[[.roots[].node], .no_answer]' <"$tmp/stuck")" '[[3],[]]'
+		eq "$(json '[.waiting[] | select(.node != 3) | [.node, .operation, .group, .waits_for]] | sort' <"$tmp/stuck")" \
+			'[[1,"all-gather",50,[3]],[2,"all-gather",50,[3]],[4,"all-gather",50,[3]]]'
 	done
 	out=$(vm_exec n2 'mesh stuck -m 300') || :
 	[[ $out == *'all wait for node 3, which '* ]] || fail "$out"
@@ -102,10 +104,10 @@ somebody_waits() { ! vm_exec "$1" 'mesh stuck -m 300'; }
 
 traces() {
 	# What the others remember of that: one all-gather that failed, for rank 2.
-	eq "$(vm_exec n1 'mesh trace --json' | json "sorted({(r['operation'], r['group'], tuple(r['missing']), r['node']) for r in d if r['result'] < 0})")" \
-		"[('all-gather', 50, (2,), 1)]"
-	eq "$(vm_exec n1 'mesh trace -c 3 --json' | json "len(d), [r['pending'] for r in d]")" "3 [False, False, False]"
-	eq "$(vm_exec n1 'mesh trace --json' | json "len(d) <= 1024 and all(a['ended_ns'] <= b['ended_ns'] for a, b in zip(d, d[1:]))")" True
+	eq "$(vm_exec n1 'mesh trace --json' | json '[.[] | select(.result < 0) | [.operation, .group, .missing, .node]] | unique')" \
+		'[["all-gather",50,[2],1]]'
+	eq "$(vm_exec n1 'mesh trace -c 3 --json' | json '[.[].pending]')" '[false,false,false]'
+	eq "$(vm_exec n1 'mesh trace --json' | json 'length <= 1024 and ([.[].ended_ns] | . == sort)')" true
 	[ "$(vm_exec n1 'mesh trace' | grep -c ' all-gather .*without rank 2$')" = 1 ] ||
 		fail "$(vm_exec n1 'mesh trace')"
 }
