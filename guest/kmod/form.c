@@ -18,7 +18,9 @@
  * A cookie that is not newer than the one we know is of a JOIN that was late. A
  * newer one from a member of a formed group means it forms the group again: it
  * is lost to this forming. While we are not forming ourselves we only remember
- * it and do not answer: our present cookie is of a forming that has ended.
+ * it and do not answer: our present cookie is of a forming that has ended. Its
+ * JOIN says how far it got with our frames, while it knows no newer cookie of
+ * ours than that: an acknowledgment that was lost just then will not come again.
  *
  * LEAVE ends its sender's cookie, in whatever state we are. While we form, it is
  * not confirmed any more and may still come with a new one; who forms with the
@@ -48,7 +50,9 @@ void vmesh_say(struct vmesh_group *g, u16 r, u8 verb, u64 ranks, u32 number, u16
 		.verb = verb,
 		.rank = g->rank,
 		.window = cpu_to_be16(vmesh_class_share(g->m)),
-		.layout = cpu_to_be64(verb == VM_GROUP_LEAVE ? vmesh_last_words(g, r) : g->layout),
+		.layout = cpu_to_be64(g->layout),
+		.heard = cpu_to_be64(verb == VM_GROUP_LEAVE ? vmesh_last_words(g, r) :
+							      g->ranks[r].last_words),
 		.ranks = cpu_to_be64(ranks),
 		.number = cpu_to_be32(number),
 		.mtu = cpu_to_be16(READ_ONCE(g->m->join.mtu)),
@@ -188,6 +192,13 @@ static void vmesh_join_forming(struct vmesh_group *g, u16 r, const struct vmesh_
 		vmesh_formed(g);
 }
 
+/* The last that we hear of @r in this forming, and how far it got. */
+static void vmesh_parted(struct vmesh_group *g, u16 r, const struct vmesh_group_msg *msg)
+{
+	vmesh_acked(g, r, VM_FLOW_ONE, msg->heard >> 32, NULL, vmesh_now());
+	vmesh_acked(g, r, VM_FLOW_ALL, msg->heard, NULL, vmesh_now());
+}
+
 static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 		       const struct vmesh_group_msg *msg)
 {
@@ -215,6 +226,7 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	rank->cookie = msg->cookie;
 	rank->incarnation = incarnation;
 	rank->left = false;
+	rank->last_words = 0;
 	switch (g->state) {
 	case VIRTMESH_GROUP_FORMING:
 		vmesh_rank_reset(g, r);
@@ -224,6 +236,8 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	case VIRTMESH_GROUP_FORMED:
 		if (!(g->members >> r & 1))
 			break;
+		if (rank->confirmed && msg->peer_cookie == g->cookie)
+			vmesh_parted(g, r, msg);
 		rank->confirmed = false; /* nothing is taken from it any more */
 		g->missing |= msg->ranks & g->members & ~BIT_ULL(g->rank);
 		vmesh_rank_lost(g, r, VIRTMESH_REASON_FENCED);
@@ -246,8 +260,7 @@ static void vmesh_left(struct vmesh_group *g, u16 r, const struct vmesh_group_ms
 		rank->reason = VIRTMESH_REASON_LEFT;
 		return;
 	}
-	vmesh_acked(g, r, VM_FLOW_ONE, msg->layout >> 32, NULL, vmesh_now());
-	vmesh_acked(g, r, VM_FLOW_ALL, msg->layout, NULL, vmesh_now());
+	vmesh_parted(g, r, msg);
 	vmesh_rank_lost(g, r, VIRTMESH_REASON_LEFT);
 }
 
@@ -324,6 +337,8 @@ static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 	g->form_err = 0;
 	g->cookie = vmesh_next_cookie(g->m);
 	for (r = 0; r < g->count; r++) {
+		if (g->state == VIRTMESH_GROUP_FORMED)
+			g->ranks[r].last_words = g->ranks[r].confirmed ? vmesh_last_words(g, r) : 0;
 		vmesh_rank_reset(g, r);
 		g->ranks[r].reason = VIRTMESH_REASON_NONE;
 	}

@@ -29,7 +29,6 @@
 #define VMESH_LINGER_NS	   (2 * NSEC_PER_SEC) /* for the last acknowledgments, at most */
 #define VMESH_LEAVING_MAX  VIRTMESH_GROUPS_MAX /* the oldest goes for another */
 
-/* What @r is told last: how far we got with its frames. */
 u64 vmesh_last_words(const struct vmesh_group *g, u16 r)
 {
 	return (u64)g->ranks[r].seen[VM_FLOW_ONE].cum << 32 | g->ranks[r].seen[VM_FLOW_ALL].cum;

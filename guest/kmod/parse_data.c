@@ -20,6 +20,7 @@ int vmesh_parse_group(const u8 *payload, unsigned int len, struct vmesh_group_ms
 		.rank = g.rank,
 		.window = be16_to_cpu(g.window),
 		.layout = be64_to_cpu(g.layout),
+		.heard = be64_to_cpu(g.heard),
 		.ranks = be64_to_cpu(g.ranks),
 		.number = be32_to_cpu(g.number),
 		.mtu = be16_to_cpu(g.mtu),

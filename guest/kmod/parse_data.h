@@ -14,6 +14,7 @@ struct vmesh_group_msg {
 	u8 rank;
 	u16 window;
 	u64 layout;
+	u64 heard;
 	u64 ranks;
 	u32 number;
 	u16 mtu;

@@ -69,6 +69,7 @@ struct vmesh_rank {
 	u32 cookie; /* 0: not known */
 	bool confirmed; /* it knows ours, and excludes whom we exclude */
 	bool left; /* who drew it said LEAVE: nothing comes of it any more */
+	u64 last_words; /* ours, of the forming before this, while it may still be in that */
 	u16 mtu;
 
 	/* sending to it */
@@ -218,7 +219,8 @@ u64 vmesh_form_tick(struct vmesh_group *g, u64 now); /* returns when it is next 
 void vmesh_say(struct vmesh_group *g, u16 rank, u8 verb, u64 ranks, u32 number, u16 flags);
 
 /* leave.c */
-u64 vmesh_last_words(const struct vmesh_group *g, u16 r); /* LEAVE's: how far we got with @r's */
+/* How far we got with @r's, for who leaves or forms again: struct vm_group_msg's heard. */
+u64 vmesh_last_words(const struct vmesh_group *g, u16 r);
 void vmesh_leave_begin(struct vmesh_group *g, u64 now); /* say LEAVE once */
 /*
  * Until our frames have come, two seconds at most. Who has got all of his is told at

@@ -200,14 +200,19 @@ struct vm_group_msg {
 	__u8 verb; /* enum vm_group_verb */
 	__u8 rank; /* the sender's */
 	__be16 window; /* frames of each class the receiver may have out towards the sender */
-	/* Of the members: 64 bit FNV-1a over their nodes, __be16, in rank order. LEAVE: */
-	__be64 layout; /* cum of the receiver's two flows, ONE in the upper half */
+	/* Of the members: 64 bit FNV-1a over their nodes, __be16, in rank order. */
+	__be64 layout;
+	/*
+	 * LEAVE, and JOIN of the forming that ends with it: what has come from the receiver,
+	 * cum of its two flows, ONE in the upper half.
+	 */
+	__be64 heard;
 	__be64 ranks; /* JOIN: excluded; FENCE: waited for when it failed */
 	__be32 number; /* FENCE: the generation; 0: a message between two */
 	__be16 mtu; /* JOIN: of the sender's device */
 	__be16 flags; /* VM_GROUP_* */
 };
-VM_ASSERT_SIZE(struct vm_group_msg, 40);
+VM_ASSERT_SIZE(struct vm_group_msg, 48);
 
 #define VM_GROUP_ASK	0x1 /* JOIN: the receiver has not confirmed us yet; LEAVE: is to answer */
 #define VM_GROUP_ANSWER 0x2 /* FENCE, LEAVE: answers one, and is not answered */

@@ -94,8 +94,8 @@ void rank_frame_group(void)
 	}
 	if (what & 0x20 && g) { /* last words: how far it got */
 		more = input_8(&rank_in);
-		msg.layout = cpu_to_be64((u64)(g->ranks[r].cum[VM_FLOW_ONE] + (more & 15)) << 32 |
-					 (g->ranks[r].cum[VM_FLOW_ALL] + (more >> 4)));
+		msg.heard = cpu_to_be64((u64)(g->ranks[r].cum[VM_FLOW_ONE] + (more & 15)) << 32 |
+					(g->ranks[r].cum[VM_FLOW_ALL] + (more >> 4)));
 	}
 	memcpy(frame + VM_PAYLOAD_OFFSET, &msg, sizeof(msg));
 	say(r, VM_F_GROUP, 0, frame, sizeof(msg), how);

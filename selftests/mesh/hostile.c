@@ -200,6 +200,7 @@ static unsigned int from_nothing(uint8_t *type, uint8_t *payload)
 			.rank = draw() % (t.npeers + 3),
 			.window = htobe16(edge()),
 			.layout = htobe64(one_in(2) ? t.layout : edge()),
+			.heard = htobe64(edge()),
 			.ranks = htobe64(edge()),
 			.number = htobe32(edge()),
 			.mtu = htobe16(edge()),

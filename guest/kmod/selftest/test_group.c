@@ -509,9 +509,55 @@ static void acknowledges_before_it_forms(struct kunit *test)
 	fake_drain(f);
 	a = fake_form_again(test, g, 0);
 	KUNIT_EXPECT_EQ(test, FAKE_COUNT(f, acks_sent), 2ULL);
-	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	/* And again with each JOIN, for an acknowledgment may be lost. */
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(fake_ours.heard), 1ULL << 32);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, VM_GROUP_ASK);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[1].confirmed)));
+	/* Not to one that has a new cookie: there are none of its frames yet. */
+	KUNIT_EXPECT_EQ(test, g->ranks[1].last_words, 0ULL);
 	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
 	fake_form_ends(test, a, 0, 7);
+	fake_group_end(g);
+}
+
+static void formed_again(struct kunit *test, struct vmesh_group *g, u32 cookie)
+{
+	struct fake_forming *a;
+
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(!READ_ONCE(g->fencing)));
+	fake_drain(test->priv);
+	a = fake_form_again(test, g, 0);
+	fake_say_group(test, 1, VM_GROUP_JOIN, cookie, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_JOIN, cookie, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+}
+
+/* A rank that forms again says how far it got with our frames: what it has is sent. */
+static void hears_how_far_it_got(struct kunit *test)
+{
+	static const struct {
+		u32 cookie; /* of ours, beyond that of this forming */
+		u32 heard;
+		int result;
+	} joins[] = {
+		{ 0, 1, 0 },
+		{ 0, 0, -ECONNRESET },
+		{ 1, 1, -ECONNRESET }, /* it speaks of another forming */
+		{ 0, 2, -ECONNRESET }, /* and of a frame that was never sent */
+	};
+	struct vmesh_group *g;
+	struct fake_op *o;
+	int i;
+
+	g = fake_formed(test);
+	for (i = 0; i < ARRAY_SIZE(joins); i++) {
+		formed_again(test, g, FAKE_COOKIE + 10 + 2 * i);
+		o = fake_post(test, g, VIRTMESH_OP_SEND, 1, 4, 60000);
+		fake_ours.heard = cpu_to_be64((u64)joins[i].heard << 32);
+		be32_add_cpu(&fake_ours.cookie, joins[i].cookie);
+		fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 11 + 2 * i, 0, 0);
+		fake_op_ends(test, o, joins[i].result, joins[i].result ? 2 : 0);
+	}
 	fake_group_end(g);
 }
 
@@ -536,6 +582,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(survivors_of_a_leave),
 				     KUNIT_CASE(refuses_the_excluded),
 				     KUNIT_CASE(acknowledges_before_it_forms),
+				     KUNIT_CASE(hears_how_far_it_got),
 				     {} };
 
 static struct kunit_suite suite = {

@@ -189,7 +189,7 @@ static void leaves_until_all_know(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->unanswered) == 4));
 	fake_drain(f);
 	pop_leave(test, 3, VM_GROUP_ASK, &msg);
-	KUNIT_EXPECT_EQ(test, be64_to_cpu(msg.layout), 1ULL << 32);
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(msg.heard), 1ULL << 32);
 	pop_leave(test, 3, VM_GROUP_ASK, &msg);
 	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, VM_GROUP_ANSWER);
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(!READ_ONCE(l->count)));

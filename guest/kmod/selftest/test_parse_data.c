@@ -25,6 +25,7 @@ static void group(struct kunit *test)
 		.rank = VM_RANKS_MAX - 1,
 		.window = cpu_to_be16(5),
 		.layout = cpu_to_be64(6),
+		.heard = cpu_to_be64(10),
 		.ranks = cpu_to_be64(7),
 		.number = cpu_to_be32(8),
 		.mtu = cpu_to_be16(9),
@@ -44,6 +45,7 @@ static void group(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, out.rank, VM_RANKS_MAX - 1);
 	KUNIT_EXPECT_EQ(test, out.window, 5);
 	KUNIT_EXPECT_EQ(test, out.layout, 6);
+	KUNIT_EXPECT_EQ(test, out.heard, 10);
 	KUNIT_EXPECT_EQ(test, out.ranks, 7);
 	KUNIT_EXPECT_EQ(test, out.number, 8);
 	KUNIT_EXPECT_EQ(test, out.mtu, 9);
