@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 include deploy/uml/uml.mk
 
+# Of test guests, which may have no libraries.
+PROGS		+= $(O)/vm/vm-serve
+C_FILES		+= $(srctree)/deploy/vm/serve.c
+$(O)/vm/vm-serve: $(O)/deploy/vm/serve.o
+	$(call quiet,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static -no-pie -o $@ $^
+
 SH_FILES	+= deploy/install-deps.sh deploy/demo.sh deploy/vm/init $(wildcard $(srctree)/deploy/vm/*.sh) \
 		   $(wildcard $(srctree)/deploy/completion/*) $(wildcard $(srctree)/deploy/examples/*.sh)
 

@@ -11,14 +11,19 @@
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
+serve=$(realpath -m "${O:-$here/../../build}")/vm/vm-serve
 dir=$1 release=$2 build=$3
 shift 3
 busybox=$(command -v busybox) || {
 	echo "uml: no busybox: run deploy/install-deps.sh" >&2
 	exit 1
 }
+[ -x "$serve" ] || {
+	echo "uml: $serve is not built: make" >&2
+	exit 1
+}
 
-key=$(printf '%s\n' "$release" "$build" "$@" && sha256sum "$0" "$here/init" "$here/../vm/serve" "${@%%:*}")
+key=$(printf '%s\n' "$release" "$build" "$@" && sha256sum "$0" "$here/init" "$serve" "${@%%:*}")
 [ "$key" != "$(cat "$dir/key" 2>/dev/null)" ] || exit 0
 
 # Beside it, since somebody may be running on it.
@@ -28,7 +33,7 @@ chmod 755 "$work"
 modules=$work/lib/modules/$release
 mkdir -p "$work/bin" "$modules"
 cp "$here/init" "$work/init"
-cp "$here/../vm/serve" "$work/bin/vm-serve"
+cp "$serve" "$work/bin"
 cp "$busybox" "$work/bin/busybox"
 "$busybox" --list | while read -r applet; do
 	[ "$applet" = busybox ] || ln -s busybox "$work/bin/$applet"

@@ -7,7 +7,7 @@ UML_CACHE	?= $(O)/uml/kernel
 UML_KINDS	?= plain debug
 export UML_CACHE
 
-SH_FILES	+= deploy/uml/init deploy/vm/serve $(wildcard $(srctree)/deploy/uml/*.sh)
+SH_FILES	+= deploy/uml/init $(wildcard $(srctree)/deploy/uml/*.sh)
 C_FILES		+= $(srctree)/deploy/uml/box.c
 PROGS		+= $(O)/uml/uml-box
 

@@ -17,6 +17,7 @@ set -euo pipefail
 	exit 2
 }
 here=$(dirname "$(realpath "$0")")
+serve=$(realpath -m "${O:-$here/../../build}")/vm/vm-serve
 out=$(realpath -m "$1")
 version=$2
 tree=$3
@@ -28,6 +29,7 @@ die() {
 }
 
 busybox=$(command -v busybox) || die "busybox is missing: run deploy/install-deps.sh"
+[ -x "$serve" ] || die "$serve is not built: make"
 if ldd "$busybox" >/dev/null 2>&1; then
 	die "$busybox is not linked statically: run deploy/install-deps.sh"
 fi
@@ -77,7 +79,7 @@ done
 # What OUT is made of. Kernel modules never change below one version's tree.
 key=$(
 	printf '%s\n' "$version" "$tree" "$@"
-	sha256sum "$0" "$here/init" "$here/serve" "$busybox" "${ours[@]}" "${files[@]%%:*}"
+	sha256sum "$0" "$here/init" "$serve" "$busybox" "${ours[@]}" "${files[@]%%:*}"
 )
 [ "$key" != "$(cat "$out.key" 2>/dev/null)" ] || [ ! -e "$out" ] || exit 0
 
@@ -96,8 +98,8 @@ cp "$busybox" "$root/bin/busybox"
 	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 done
 cp "$here/init" "$root/init"
-cp "$here/serve" "$root/bin/vm-serve"
-chmod 755 "$root/init" "$root/bin/vm-serve"
+cp "$serve" "$root/bin"
+chmod 755 "$root/init"
 
 for m in "${modules[@]}"; do
 	[ -n "$m" ] || continue
