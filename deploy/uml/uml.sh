@@ -122,13 +122,14 @@ vm_console() { echo "'OPEN:$1/shell.out,rdonly!!OPEN:$1/shell.in,wronly'"; }
 # fast: a script of more than a few lines goes as a file, which the guest can read.
 vm_prepare() {
 	local file dir=$VM_DIR/$name deadline=$(($(vm_now) + (seconds + ${VM_GRACE:-5}) * 1000))
-	until grep -q 'virtmesh-vm: ready' "$dir/console.log"; do
+	until [ -e "$dir/ready" ] || grep -q 'virtmesh-vm: ready' "$dir/console.log"; do
 		if ! vm_alive "$name" || [ "$(vm_now)" -gt "$deadline" ]; then
 			vm_say "$name does not come up: $(tail -n 1 "$dir/console.log")"
 			return 1
 		fi
 		sleep 0.02
 	done
+	: >"$dir/ready"
 	[ ${#script} -gt 1000 ] || return 0
 	# Those of earlier requests have been read.
 	rm -f "$dir/host/"script-*

@@ -17,9 +17,9 @@
 #	vm_alive NAME		is its QEMU running?
 #	vm_klog NAME		its kernel log since the last call; all of it is kept in
 #				DIR/NAME/dmesg.log. A dead guest's is its console
-#	vm_unread NAME		what its kernels have said since the last vm_unread, whether
-#				or not vm_klog has told it; of a life that has ended
-#				since, the console has warnings and worse
+#	vm_unread NAME		what its kernels have said on the console since the last
+#				vm_unread, warnings and worse, also in a life that has ended
+#				since
 #	vm_nic NAME		the arguments for a device on the mesh port NAME
 #	vm_reset NAME		as by the button
 #	vm_unplug NAME [PORT]	take away the device with the id nic-PORT (default: NAME)
@@ -76,7 +76,7 @@ vm_init() {
 
 vm_alive() {
 	local pid
-	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+	{ read -r pid <"$VM_DIR/$1/pid" && kill -0 "$pid"; } 2>/dev/null
 }
 
 vm_klog() {
@@ -91,38 +91,33 @@ vm_klog() {
 # killed may have stopped in the middle of a line; that is no reason to complain,
 # since no part of a harmless line looks like a report, and the next begins anew.
 vm_life_over() {
-	local dir=$VM_DIR/$1 size
-	size=$(stat -c %s "$dir/console.log" 2>/dev/null) || return 0
-	# awk ends the last line where it was not.
-	vm_console_unread "$1" "$size" | awk 1 >>"$dir.past"
-	echo "$size" >"$dir/console.seen"
+	local LC_ALL=C dir=$VM_DIR/$1
+	[ -e "$dir/console.log" ] || return 0
+	vm_console_unread "$1"
+	[ -z "$vm_console" ] || printf '%s\n' "${vm_console%$'\n'}" >>"$dir.past"
+	echo $((vm_seen + ${#vm_console})) >"$dir/console.seen"
 }
 
-# vm_console_unread NAME SIZE: up to there
+# vm_console is what has come on NAME's console behind the first vm_seen bytes.
 vm_console_unread() {
-	local seen
-	seen=$(cat "$VM_DIR/$1/console.seen" 2>/dev/null) || seen=0
-	head -c "$2" "$VM_DIR/$1/console.log" | tail -c +$((seen + 1))
+	{ read -r vm_seen <"$VM_DIR/$1/console.seen"; } 2>/dev/null || vm_seen=0
+	vm_console=$(tail -c +$((vm_seen + 1)) "$VM_DIR/$1/console.log"; echo .)
+	vm_console=${vm_console%.}
 }
 
+# The guest is asked nothing: a case's end would cost each a process.
 vm_unread() {
-	local dir=$VM_DIR/$1 size seen
+	local LC_ALL=C dir=$VM_DIR/$1
 	if [ -e "$dir.past" ]; then
 		cat "$dir.past"
 		rm "$dir.past"
 	fi
 	[ -e "$dir/pid" ] || return 0
-	# Before the log is read: what comes between the two is told twice, not never.
-	size=$(stat -c %s "$dir/console.log")
-	if vm_alive "$1" && vm_klog "$1" >/dev/null; then
-		seen=$(cat "$dir/dmesg.seen" 2>/dev/null) || seen=0
-		tail -c +$((seen + 1)) "$dir/dmesg.log"
-		stat -c %s "$dir/dmesg.log" >"$dir/dmesg.seen"
-	else
-		size=$(stat -c %s "$dir/console.log")
-		vm_console_unread "$1" "$size"
-	fi
-	echo "$size" >"$dir/console.seen"
+	vm_console_unread "$1"
+	# Half a line may not look like a report, nor the other half.
+	vm_console=${vm_console%"${vm_console##*$'\n'}"}
+	printf '%s' "$vm_console"
+	echo $((vm_seen + ${#vm_console})) >"$dir/console.seen"
 }
 
 vm_start() {
@@ -206,13 +201,23 @@ vm_lenient() {
 	trap - ERR
 }
 
-vm_now() { date +%s%3N; }
+vm_now() { echo $((${EPOCHREALTIME//[!0-9]/} / 1000)); }
 
 # Any number that no earlier request of this guest had.
 vm_id() { echo "$BASHPID-${EPOCHREALTIME//[!0-9]/}"; }
 
 # What must be so before `script` can be sent to NAME; may change it.
 vm_prepare() { :; }
+
+# Put $1 into the FIFO. What that may have no room for goes through cat, which can be
+# stopped when nobody reads.
+vm_send() {
+	if [ ${#1} -lt 2000 ]; then
+		printf '%s' "$1" >&7
+	else
+		printf '%s' "$1" | timeout $((seconds + ${VM_GRACE:-5})) cat >&7
+	fi
+}
 
 vm_exec() {
 	local name=$1 seconds=30 script id end verb got status bytes rc
@@ -233,9 +238,7 @@ vm_exec() {
 		vm_prepare || exit $VM_LOST
 		id=$(vm_id)
 		LC_ALL=C
-		# Through cat, which can be stopped when nobody reads the FIFO.
-		printf 'run %s %s %s\n%s' "$id" "$seconds" "${#script}" "$script" |
-			timeout $((seconds + ${VM_GRACE:-5})) cat >&7
+		vm_send "run $id $seconds ${#script}"$'\n'"$script"
 		# The guest ends the script itself; a little more for a guest that boots.
 		end=$(($(vm_now) + (seconds + ${VM_GRACE:-5}) * 1000))
 		# An interrupted request's answer may come first: skip it.
