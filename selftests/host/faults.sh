@@ -16,16 +16,16 @@ each_step() {
 	shift
 	before=$(state)
 	for ((n = 1; ; n++)); do
-		rm -f "$tmp/reached"
+		: >"$tmp/reached"
 		status=0
 		failnth "$n" "$errno" "$tmp/reached" "$@" >"$tmp/step" 2>&1 || status=$?
-		[ -e "$tmp/reached" ] || break
-		[ "$status" -lt 124 ] || fail "step $n, syscall $(cat "$tmp/reached"): died: $(cat "$tmp/step")"
+		[ -s "$tmp/reached" ] || break
+		[ "$status" -lt 124 ] || fail "step $n, syscall $(<"$tmp/reached"): died: $(cat "$tmp/step")"
 		if [ "$status" != 0 ]; then
 			failures=$((failures + 1))
 			[[ $'\n'$(<"$tmp/step") == *$'\nerror: '?* ]] ||
-				fail "step $n, syscall $(cat "$tmp/reached"): fails without a word"
-			is_state "$before" "failed: $(cat "$tmp/step")"
+				fail "step $n, syscall $(<"$tmp/reached"): fails without a word"
+			is_state "$before" failed
 		else
 			is_state "$good" "succeeded"
 			$undo
@@ -45,21 +45,36 @@ is_state() {
 	now=$(state)
 	[ "$now" = "$1" ] || {
 		diff <(cat <<<"$1") <(cat <<<"$now") || :
-		fail "step $n, syscall $(cat "$tmp/reached" 2>/dev/null), $2: the state differs"
+		cat "$tmp/step" "$tmp/again" 2>/dev/null || :
+		fail "step $n, syscall $(<"$tmp/reached"), $2: the state differs"
 	}
 }
 
-# All that a command can leave, without numbers that grow and addresses that are drawn.
+# All that a command can leave, without numbers that grow and addresses that are drawn. A
+# thousand steps ask for it: few processes.
 state() {
-	# The carrier follows later, by work of the kernel's; libbpf does without names, and BTF,
-	# when its probe for them fails.
-	ip -d -o link show | sed -E 's/^[0-9]+: //; s/(link.ether|prog.xdp id|load_time|btf_id) [^ ]+//g
-		s/NO-CARRIER,|,LOWER_UP| state [A-Z]+| name( steer)?//g; s/ +/ /g; s/ $//'
-	[ ! -e /sys/class/net/v2 ] || ethtool -k v2 | grep "^generic-rec\|^tx-checksumming"
-	[ ! -e "$PINS" ] || find "$PINS" -type d -o -name meta -o -path '*/progs/*' -o -path '*/links/*' | sort
-	mapdump 2>/dev/null | sed -E 's/^meta: .*/meta/; s/^(port_index|ports) [0-9]+:/\1/; s/ifindex [0-9]+//' | sort
-	findmnt -n -o FSTYPE /sys/fs/bpf || :
+	{
+		ip -d -o link show
+		[ ! -e /sys/class/net/v2 ] || ethtool -k v2
+		shopt -s globstar nullglob
+		printf '%s\n' "$PINS"/**/ "$PINS"/**/{meta,progs/*,links/*}
+		mapdump 2>/dev/null
+	} | sed -E "$state_filter" - /proc/self/mounts | sort
 }
+# The carrier follows later, by work of the kernel's; libbpf does without names, and BTF,
+# when its probe for them fails. Of ethtool's lines two, of the mounts one.
+state_filter='
+	s/^[0-9]+: //
+	s/(link.ether|prog.xdp id|load_time|btf_id) [^ ]+//g
+	s/NO-CARRIER,|,LOWER_UP| state [A-Z]+| name( steer)?//g
+	/^\s*[a-z0-9-]+: (on|off)/ { /^(generic-receive-offload|tx-checksumming)/! d }
+	/^Features for/ d
+	/^[^ ]+ \/[^ ]* [^ ]+ r[wo]/ { / \/sys\/fs\/bpf /! d }
+	s/^meta: .*/meta/
+	s/^(port_index|ports) [0-9]+:/\1/
+	s/ifindex [0-9]+//
+	s/ +/ /g
+	s/ $//'
 
 # What the command leaves when all goes well.
 when_good() {
@@ -145,10 +160,11 @@ each_step_again() {
 	before=$(state)
 	for ((n = 1; ; n++)); do
 		$make
-		rm -f "$tmp/reached" "$tmp/again"
+		: >"$tmp/reached"
+		: >"$tmp/again"
 		status=0
 		failnth "$n" "$errno" "$tmp/reached" "$@" >"$tmp/step" 2>&1 || status=$?
-		[ -e "$tmp/reached" ] || break
+		[ -s "$tmp/reached" ] || break
 		if [ "$status" != 0 ]; then
 			failures=$((failures + 1))
 			# Gone already, or goes now: it is not there in the end either way.
@@ -156,7 +172,7 @@ each_step_again() {
 			virtmesh ensemble add 1 >/dev/null 2>&1
 			$again
 		fi
-		is_state "$before" "$(cat "$tmp/step" "$tmp/again" 2>/dev/null)"
+		is_state "$before" "done again"
 	done
 	echo "$((n - 1)) steps, $failures failures"
 	[ "$failures" -gt 5 ] || fail "only $failures of $n steps failed: the test tests nothing"
@@ -208,10 +224,10 @@ killed_at_each_step() {
 	local n next=$1
 	shift
 	for ((n = 1; ; n++)); do
-		rm -f "$tmp/reached"
+		: >"$tmp/reached"
 		failnth "$n" kill "$tmp/reached" "$@" >"$tmp/step" 2>&1 || :
-		[ -e "$tmp/reached" ] || break
-		$next >"$tmp/next" 2>&1 || fail "step $n, syscall $(cat "$tmp/reached"): $(cat "$tmp/next")"
+		[ -s "$tmp/reached" ] || break
+		$next >"$tmp/next" 2>&1 || fail "step $n, syscall $(<"$tmp/reached"): $(cat "$tmp/next")"
 		nothing_left
 	done
 	echo "$((n - 1)) steps"
@@ -246,10 +262,10 @@ port_from_nothing() {
 killed_port_add() {
 	local n
 	for ((n = 1; ; n++)); do
-		rm -f "$tmp/reached"
+		: >"$tmp/reached"
 		(port_from_nothing "$n" "$tmp/reached") >"$tmp/step" 2>&1 || :
-		[ -e "$tmp/reached" ] || break
-		after_killed_port >"$tmp/next" 2>&1 || fail "step $n, syscall $(cat "$tmp/reached"): $(cat "$tmp/next")"
+		[ -s "$tmp/reached" ] || break
+		after_killed_port >"$tmp/next" 2>&1 || fail "step $n, syscall $(<"$tmp/reached"): $(cat "$tmp/next")"
 		nothing_left
 	done
 	echo "$((n - 1)) steps"
@@ -262,10 +278,10 @@ killed_attach() {
 	ip tuntap add dev v1 mode tap
 	ip link set dev v1 up mtu 1500
 	for ((n = 1; ; n++)); do
-		rm -f "$tmp/reached"
+		: >"$tmp/reached"
 		failnth "$n" kill "$tmp/reached" virtmesh attach v1 --ensemble 1 --node 2 \
 			>"$tmp/step" 2>&1 || :
-		[ -e "$tmp/reached" ] || break
+		[ -s "$tmp/reached" ] || break
 		status=0
 		virtmesh detach v1 >"$tmp/next" 2>&1 || status=$?
 		# 3: it had not got so far.
@@ -284,11 +300,11 @@ killed_attach() {
 verifier_refuses() {
 	local n status
 	for ((n = 1; ; n++)); do
-		rm -f "$tmp/reached"
+		: >"$tmp/reached"
 		status=0
 		failnth "$n" EACCES "$tmp/reached" virtmesh ensemble add 1 >"$tmp/step" 2>&1 ||
 			status=$?
-		[ -e "$tmp/reached" ] || fail "none of $n steps was a refused program"
+		[ -s "$tmp/reached" ] || fail "none of $n steps was a refused program"
 		grep -q "refused the steering programs" "$tmp/step" && break
 		[ "$status" != 0 ] || virtmesh ensemble del 1
 	done

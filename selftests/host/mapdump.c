@@ -108,19 +108,35 @@ static void dump_ensembles(const struct vm_maps *maps)
 	free(keys);
 }
 
+/* All of an array, at one system call: most of the hints' places are empty. */
+static __u32 all_of(int fd, void *values, __u32 n)
+{
+	static __u32 keys[VM_PORT_HINTS + VM_NODE_HINTS]; /* enough for either */
+	__u32 next;
+	int err = bpf_map_lookup_batch(fd, NULL, &next, keys, values, &n, NULL);
+
+	if (err && err != -ENOENT) {
+		fprintf(stderr, "mapdump: %s\n", strerror(-err));
+		exit(1);
+	}
+	return n;
+}
+
 static void dump_hints(const struct vm_maps *maps)
 {
-	struct vm_port_hint p;
-	struct vm_node_hint n;
+	static struct vm_port_hint p[VM_PORT_HINTS];
+	static struct vm_node_hint n[VM_NODE_HINTS];
+	__u32 count = all_of(maps->port_index, p, VM_PORT_HINTS);
 
-	for (__u32 i = 0; i < VM_PORT_HINTS; i++)
-		if (!bpf_map_lookup_elem(maps->port_index, &i, &p) && p.ifindex)
+	for (__u32 i = 0; i < count; i++)
+		if (p[i].ifindex)
 			printf("port_index %u: ifindex %u addr %08x slot %u mtu %u flags %x\n", i,
-			       p.ifindex, p.addr, p.slot, p.mtu, p.flags);
-	for (__u32 i = 0; i < VM_NODE_HINTS; i++)
-		if (!bpf_map_lookup_elem(maps->node_index, &i, &n) && n.addr)
-			printf("node_index %u: addr %08x slot %u mtu %u\n", i, n.addr, n.slot,
-			       n.mtu);
+			       p[i].ifindex, p[i].addr, p[i].slot, p[i].mtu, p[i].flags);
+	count = all_of(maps->node_index, n, VM_NODE_HINTS);
+	for (__u32 i = 0; i < count; i++)
+		if (n[i].addr)
+			printf("node_index %u: addr %08x slot %u mtu %u\n", i, n[i].addr, n[i].slot,
+			       n[i].mtu);
 }
 
 static void dump_faults(const struct vm_maps *maps)
