@@ -181,7 +181,7 @@ inside() {
 	read -r VM_VERSION _ < <(vm_kernel) || give_up "no kernel for the guests"
 	ko=$O/guest/kmod/$VM_VERSION/virtmesh.ko
 	[ -e "$ko" ] || give_up "$ko is not built: make modules, or make uml"
-	VM_INITRAMFS=$O/vm/demo.gz
+	VM_INITRAMFS=$O/vm/demo.gz UML_STAGE=$O/uml/stage-demo
 	vm_init "$DEMO_DIR" "$ko" "$O/guest/tools/mesh.static:bin/mesh" virtio-rng \
 		"$O/guest/examples/matrix" "$srctree/deploy/virtmesh-bind" 2>"$DEMO_DIR/init.log" ||
 		give_up "$(tail -n 1 "$DEMO_DIR/init.log")"

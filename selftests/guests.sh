@@ -48,10 +48,13 @@ guests_init() {
 	done
 	[ ! -e "$O/guest/tools/mesh.static" ] || words+=("$O/guest/tools/mesh.static:bin/mesh")
 	words+=(virtio_net virtio-rng "$srctree/deploy/virtmesh-bind" "$(command -v ethtool)" "$(guest_program traffic):bin/traffic")
-	if ! uml; then
+	# One initramfs, or stage, for all tests that ask for the same things.
+	version=$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12)
+	if uml; then
+		UML_STAGE=$O/uml/stage-$version
+	else
 		VM_ACCEL=${VM_ACCEL-$(cat "$O/vm/accel" 2>/dev/null)}
-		# One initramfs for all tests that ask for the same things.
-		VM_INITRAMFS=$O/vm/$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12).gz
+		VM_INITRAMFS=$O/vm/$version.gz
 	fi
 	vm_init "$tmp/vm" "${words[@]}" "$@" || bail "cannot prepare the guests"
 	# Probing takes seconds: once for one boot of the host.

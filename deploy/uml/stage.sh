@@ -23,6 +23,9 @@ busybox=$(command -v busybox) || {
 	exit 1
 }
 
+mkdir -p "$(dirname "$dir")"
+exec 9>"$dir.lock"
+flock 9
 key=$(printf '%s\n' "$release" "$build" "$@" && sha256sum "$0" "$here/init" "$serve" "${@%%:*}")
 [ "$key" != "$(cat "$dir/key" 2>/dev/null)" ] || exit 0
 
@@ -35,9 +38,8 @@ mkdir -p "$work/bin" "$modules"
 cp "$here/init" "$work/init"
 cp "$serve" "$work/bin"
 cp "$busybox" "$work/bin/busybox"
-"$busybox" --list | while read -r applet; do
-	[ "$applet" = busybox ] || ln -s busybox "$work/bin/$applet"
-done
+# As links to one file; three hundred processes less than by ln.
+"$work/bin/busybox" --install "$work/bin"
 
 find "$build" -name '*.ko' -exec cp -t "$modules" {} +
 for f in builtin builtin.modinfo order; do

@@ -94,9 +94,8 @@ ln -s ../bin "$root/usr/bin"
 ln -s ../bin "$root/usr/sbin"
 
 cp "$busybox" "$root/bin/busybox"
-"$busybox" --list | while read -r applet; do
-	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
-done
+# As links to one file; three hundred processes less than by ln.
+"$root/bin/busybox" --install "$root/bin"
 cp "$here/init" "$root/init"
 cp "$serve" "$root/bin"
 chmod 755 "$root/init"
