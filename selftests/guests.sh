@@ -73,11 +73,16 @@ guests_init() {
 # case of its own, at the end, with all guests that still run.
 no_leaks() {
 	local dir name
+	local -A asked=()
 	for dir in "$VM_DIR"/*/; do
 		name=$(basename "$dir")
 		[ -e "$dir/pid" ] || continue
-		vm_leaks "$name" >"$tmp/leaks"
-		[ ! -s "$tmp/leaks" ] || fail "$name: $(head -n 60 "$tmp/leaks")"
+		vm_leaks "$name" >"$tmp/leaks.$name" &
+		asked[$name]=$!
+	done
+	for name in "${!asked[@]}"; do
+		wait "${asked[$name]}"
+		[ ! -s "$tmp/leaks.$name" ] || fail "$name: $(head -n 60 "$tmp/leaks.$name")"
 	done
 }
 guests_finish() {
