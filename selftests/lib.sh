@@ -106,16 +106,18 @@ pid_gone() {
 }
 
 wait_until() {
-	local end=$((${EPOCHREALTIME%[.,]*} + $1)) seconds=$1
+	local end=$((${EPOCHREALTIME%[.,]*} + $1)) seconds=$1 pause=0.02 tries=0
 	shift
-	# The only sleep there is, and always under a deadline.
+	# The only sleep there is, and always under a deadline. To look costs processes, which
+	# those that are waited for could need.
 	until "$@" >/dev/null 2>&1; do
 		if [ "${EPOCHREALTIME%[.,]*}" -gt "$end" ]; then
 			echo "waited $seconds s in vain for: $*"
 			"$@" || :
 			return 1
 		fi
-		sleep 0.02
+		[ $((tries += 1)) -lt 25 ] || pause=0.2
+		sleep $pause
 	done
 }
 

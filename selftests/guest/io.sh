@@ -88,7 +88,7 @@ to_host() {
 }
 to_guest() {
 	receive a r -n 3351 /dev/virtmesh_io0
-	at host 'traffic send -n 3351 -s 30-3380 -r 2000 t1'
+	at host 'traffic send -n 3351 -s 30-3380 -r 1000 t1'
 	outcome a r
 	eq "$(counts <<<"$out")" "$(exact 3351)"
 }

@@ -48,7 +48,7 @@ put_is_exact() {
 registers_hold() {
 	local rc=0
 	vm_put a "$(guest_program fpregs)" /tmp/fpregs
-	vm_exec a -t 60 'chmod +x /tmp/fpregs && /tmp/fpregs 3000' || rc=$?
+	vm_exec a -t 300 'chmod +x /tmp/fpregs && /tmp/fpregs 3000' || rc=$?
 	[ "$rc" != 4 ] || skip "not a processor that the program knows"
 	return "$rc"
 }

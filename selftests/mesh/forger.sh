@@ -27,7 +27,7 @@ forged() {
 	wait_until 10 grep -q ready "$tmp/forger"
 	for ((round = 1; round <= ROUNDS; round++)); do
 		for i in 1 2; do
-			begin "n$i" drill "drill -N 1,2 -g $((300 + round)) -t 1000 -m 20000 -c 200"
+			begin "n$i" drill "drill -N 1,2 -g $((300 + round)) -t 1000 -m 20000 -c 60"
 		done
 		for i in 1 2; do
 			status=0

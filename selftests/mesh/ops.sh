@@ -20,7 +20,7 @@ SEED=${SEED:-1}
 if slow; then
 	nodes=4 factor=8 big=4M FLOOD=${FLOOD:-4000}
 else
-	nodes=8 factor=1 big=64M FLOOD=${FLOOD:-400000}
+	nodes=8 factor=1 big=64M FLOOD=${FLOOD:-100000}
 fi
 
 group=100
