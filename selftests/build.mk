@@ -34,8 +34,9 @@ kselftest-install: all modules guest-kernel uml | $(O)/kernel-src/.from
 			emit_tests >>$(KSFT_INSTALL)/kselftest-list.txt; \
 	done
 
+# Tests that call make do it as people would: without what this one tells its like.
 check: kselftest-install
-	$(Q)O=$(O) srctree=$(srctree) KSFT=$(KSFT) selftests/run.sh $(KSFT_INSTALL) $(TESTS)
+	$(Q)env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL O=$(O) srctree=$(srctree) KSFT=$(KSFT) selftests/run.sh $(KSFT_INSTALL) $(TESTS)
 
 .PHONY: check-vhost-net
 check-vhost-net:

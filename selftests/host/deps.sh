@@ -7,9 +7,8 @@
 . "$(dirname "$0")/../lib.sh"
 isolate "$@"
 
-# As people run it: without what the make around this one has told its like.
 goals() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$srctree" O="$tmp/o" \
+	make -C "$srctree" O="$tmp/o" \
 		INSTALL_DEPS="$tmp/install" PKG_CONFIG="$tmp/pkg-config" "$@"
 }
 

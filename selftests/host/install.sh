@@ -8,9 +8,8 @@
 isolate "$@"
 
 dest=$tmp/dest
-# As people run it: without what the make around this one has told its like.
 goals() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -C "$srctree" O="$O" DESTDIR="$dest" PREFIX=/usr "$@"
+	make -s -C "$srctree" O="$O" DESTDIR="$dest" PREFIX=/usr "$@"
 }
 
 installed() {
@@ -77,7 +76,7 @@ dkms_tree_builds() {
 		ln -s "$tmp/build" "$tmp/dkms/virtmesh/$version/build"
 		# shellcheck source=/dev/null
 		. "$tree/dkms.conf"
-		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u O sh -c "${MAKE[0]} -s"
+		env -u O sh -c "${MAKE[0]} -s"
 	) >"$tmp/make" 2>&1 || fail "$(tail "$tmp/make")"
 	eq "$(modinfo -F version "$tmp/build/virtmesh.ko")" "$version"
 }
