@@ -1,58 +1,79 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Run installed kselftest collections with the kernel's runner, show its TAP as
-# it comes, and end with one line:
+# Run installed kselftest programs with the kernel's runner, LANES of them at a time,
+# show their TAP, and end with one line:
 #
 #	N passed, N failed, N skipped
 #
 #	run.sh DIR [COLLECTION | COLLECTION:TEST]...
 #
+# LANES (default: the processors, 4 at most): every program has namespaces of its own,
+# so they do not meet. With one lane, or one program, lines are shown as they come, else
+# a program's when it has ended.
+#
 # A test program that printed a TAP plan of its own counts by its cases, any
 # other counts as one. A skip that skips.txt does not list is a failure where
 # CI=true: nothing CI can run may be skipped there. A report in the host's kernel log
-# fails the program in whose time it came, unless that has failed for it by itself.
+# fails each program in whose time it came, unless that has failed for it by itself.
 # Exit status: 0 when nothing failed, 1 otherwise, 2 when it could not start.
 set -uo pipefail
 
 dir=${1:?usage: run.sh DIR [COLLECTION[:TEST]]...}
 shift
-skips=$(dirname "$0")/skips.txt
-srctree=${srctree:-$(realpath "$(dirname "$0")/..")}
+here=$(dirname "$(realpath "$0")")
+skips=$here/skips.txt
+srctree=${srctree:-$(realpath "$here/..")}
 # shellcheck source=host_log.sh
-. "$(dirname "$0")/host_log.sh"
+. "$here/host_log.sh"
 log=$dir/output.tap
+lanes=${LANES:-$(($(nproc) < 4 ? $(nproc) : 4))}
 
 [ "$(id -u)" = 0 ] || {
 	echo "make check needs root: it makes namespaces, taps and virtual machines" >&2
 	exit 2
 }
-args=()
-for t in "$@"; do
-	case $t in
-	*:*) args+=(-t "$t") ;;
-	*) args+=(-c "$t") ;;
-	esac
+[[ $lanes =~ ^[1-9][0-9]*$ ]] || {
+	echo "LANES=$lanes: it is how many tests run at a time, 1 or more" >&2
+	exit 2
+}
+
+# Which programs: those named, else all, in the order of the list.
+programs=()
+[ $# != 0 ] || set -- '*'
+for want in "$@"; do
+	found=
+	while IFS= read -r p; do
+		# shellcheck disable=SC2053 # "*" is a pattern
+		[[ $p == $want || ${p%%:*} == "$want" ]] || continue
+		programs+=("$p")
+		found=1
+	done <"$dir/kselftest-list.txt"
+	[ -n "$found" ] || [ "$want" = '*' ] || {
+		echo "there is no test '$want'; $dir/kselftest-list.txt has all" >&2
+		exit 2
+	}
 done
 
-# Before a program's line a case more when the host's kernel complained, which shell
-# tests (lib.sh) look for themselves; behind it how long it took.
-stamp() {
-	local line told='' since=$SECONDS
+# program COLLECTION:TEST NUMBER: its lines, and before its last one a case more when
+# the host's kernel complained, which shell tests (lib.sh) look for themselves; behind
+# it how long it took.
+program() {
+	klog_mark
+	(cd "$dir" && exec ./run_kselftest.sh -t "$1" 2>&1) | lines_of "$@"
+}
+lines_of() {
+	local line told='' ended='' since=$SECONDS
 	while IFS= read -r line; do
 		case $line in
-		'# selftests: '*)
-			told=
-			since=$SECONDS
-			printf '%s\n' "$line"
-			;;
-		'ok '*' selftests: '* | 'not ok '*' selftests: '*)
-			# Not in a subshell: it keeps how far it has read.
-			if ! klog_check >"$dir/host.klog" && [ -z "$told" ]; then
-				sed 's/^/# # /' "$dir/host.klog"
+		'TAP version '* | 1..*) ;;
+		'ok 1 selftests: '* | 'not ok 1 selftests: '*)
+			if ! klog_check >"$work/$2.klog" && [ -z "$told" ]; then
+				sed 's/^/# # /' "$work/$2.klog"
 				echo "# not ok 0 the host's kernel log is clean"
 			fi
-			printf '%s\n' "$line" "# took $((SECONDS - since)) s"
+			printf '%s\n' "${line/ok 1 /ok $2 }" "# took $((SECONDS - since)) s"
+			ended=1
 			;;
 		*)
 			[[ $line != *"the host's kernel complained"* ]] || told=1
@@ -60,12 +81,48 @@ stamp() {
 			;;
 		esac
 	done
+	[ -n "$ended" ] || echo "not ok $2 selftests: ${1%%:*}: ${1#*:} # its runner has no verdict"
+}
+
+# The programs that run: their numbers, by process.
+declare -A running=()
+one_ends() {
+	local pid
+	wait -n -p pid
+	cat "$work/${running[$pid]}"
+	unset "running[$pid]"
+}
+until_running() { # N: until so many run, or fewer
+	while [ ${#running[@]} -gt "$1" ]; do
+		one_ends
+	done
+}
+all_programs() {
+	local n=0 p
+	echo "TAP version 13"
+	echo "1..${#programs[@]}"
+	# A group of processes for each, to end all of it.
+	set -m
+	trap 'for p in "${!running[@]}"; do kill -TERM -- "-$p"; done; wait; exit 130' INT TERM HUP
+	for p in "${programs[@]}"; do
+		n=$((n + 1))
+		until_running $((lanes - 1))
+		if [ "$lanes" = 1 ] || [ ${#programs[@]} = 1 ]; then
+			program "$p" $n
+			continue
+		fi
+		program "$p" $n >"$work/$n" &
+		running[$!]=$n
+	done
+	until_running 0
 }
 
 start=$SECONDS
-klog_mark
-(cd "$dir" && ./run_kselftest.sh "${args[@]}" 2>&1) | stamp | tee "$log"
-echo "# took $((SECONDS - start)) s; the log is $log"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+all_programs | tee "$log"
+echo "# took $((SECONDS - start)) s, $lanes at a time; the log is $log"
 
 # The runner leads a test program's own lines with "# ". Its own line of a
 # program comes last and is counted when it tells what the cases did not.

@@ -7,36 +7,44 @@
 . "$(dirname "$0")/../lib.sh"
 isolate "$@"
 
-run_sh=$(realpath "$(dirname "$0")/../run.sh")
+here=$srctree/selftests
 
-# suite: what a runner of programs prints is made by the words on stdin; a line "klog
-# TEXT" is the kernel's, a second after the last. A program takes long enough for
-# run.sh to have seen the end of the one before. What run.sh makes of it is in $out.
+# suite: the programs are made up of the lines on stdin: what a runner prints of them,
+# one after the other; a line "klog TEXT" is the kernel's, a second after the last, "meet
+# PROGRAM" waits until that one runs. What run.sh makes of it is in $out, and $status.
+lanes=1
 suite() {
 	local dir=$tmp/suite
 	rm -rf "$dir"
 	mkdir -p "$dir/bin"
 	echo '[    1.000000] WARNING: CPU: 0 PID: 1 at before.c:1' >"$dir/log"
+	echo 1 >"$dir/now"
 	printf '#!/bin/sh\ncat %s/log\n' "$dir" >"$dir/bin/dmesg"
+	cp "$here"/{run.sh,host_log.sh,skips.txt} "$dir"
 	cat >"$dir/words"
+	sed -n 's/^# selftests: \([^:]*\): \(.*\)/\1:\2/p' "$dir/words" >"$dir/kselftest-list.txt"
 	cat >"$dir/run_kselftest.sh" <<-'END'
 		#!/bin/bash
-		now=1 ended=0
-		seen() { [ "$(grep -c '^# took' output.tap)" -ge $ended ]; }
+		now=$(cat now) mine=
+		touch "at.$2"
+		echo "TAP version 13"
+		echo 1..1
 		while IFS= read -r line; do
+			[[ $line != '# selftests: '* ]] || mine=
+			[ "$line" != "# selftests: ${2%%:*}: ${2#*:}" ] || mine=1
+			[ -n "$mine" ] || continue
 			now=$((now + 1))
 			case $line in
 			'klog '*) printf '[%5d.000000] %s\n' $now "${line#klog }" >>log ;;
+			'meet '*) until [ -e "at.${line#meet }" ]; do sleep 0.02; done ;;
 			*) printf '%s\n' "$line" ;;
 			esac
-			[[ $line != *'ok '*' selftests: '* ]] || ended=$((ended + 1))
-			for ((i = 0; i < 500; i++)); do
-				seen && break || sleep 0.02
-			done
 		done <words
+		echo "$now" >now
 	END
 	chmod +x "$dir/run_kselftest.sh" "$dir/bin/dmesg"
-	out=$(CI='' PATH=$dir/bin:$PATH "$run_sh" "$dir" 2>&1) && status=0 || status=$?
+	out=$(CI='' LANES=$lanes PATH=$dir/bin:$PATH timeout 20 "$dir/run.sh" "$dir" "$@" 2>&1) &&
+		status=0 || status=$?
 }
 last() { tail -n 1 <<<"$out"; }
 
@@ -49,7 +57,7 @@ clean() {
 		# ok 1 one
 		# ok 2 two # SKIP no such thing
 		# not ok 3 three
-		not ok 2 selftests: bpf: parse # exit=1
+		not ok 1 selftests: bpf: parse # exit=1
 	END
 	eq "$status/$(last)" "1/2 passed, 1 failed, 1 skipped" "$out"
 	suite <<<$'# selftests: port: vring\nok 1 selftests: port: vring'
@@ -65,9 +73,9 @@ complained() {
 		# ok 1 one
 		klog BUG: KASAN: use-after-free in there
 		# ok 2 two
-		ok 2 selftests: port: mover
+		ok 1 selftests: port: mover
 		# selftests: port: plug
-		ok 3 selftests: port: plug
+		ok 1 selftests: port: plug
 	END
 	eq "$status/$(last)" "1/4 passed, 1 failed, 0 skipped" "$out"
 	[[ $out == *'# # [    6.000000] BUG: KASAN'* && $out != *before.c* ]] || fail "$out"
@@ -92,12 +100,60 @@ counted_once() {
 		# ok 2 another
 		not ok 1 selftests: host: ports.sh # exit=1
 		# selftests: host: usage.sh
-		ok 2 selftests: host: usage.sh
+		ok 1 selftests: host: usage.sh
 	END
 	eq "$status/$(last)" "1/2 passed, 1 failed, 0 skipped" "$out"
+}
+
+# Each ends only when the other has begun; what they print stays together.
+at_once() {
+	local lanes=2
+	suite <<-'END'
+		# selftests: port: vring
+		meet port:mover
+		# ok 1 one
+		ok 1 selftests: port: vring
+		# selftests: port: mover
+		# ok 1 two
+		meet port:vring
+		# ok 2 three
+		ok 1 selftests: port: mover
+	END
+	eq "$status/$(last)" "0/3 passed, 0 failed, 0 skipped" "$out"
+	eq "$(grep -c '^ok [12] selftests' <<<"$out")" 2 "$out"
+	grep -A 3 '^# selftests: port: mover' <<<"$out" | grep -q '^ok 2 selftests: port: mover' || fail "$out"
+}
+
+some_of_them() {
+	local all=$'# selftests: bpf: parse\nok 1 selftests: bpf: parse
+# selftests: port: vring\nok 1 selftests: port: vring\n# selftests: port: mover\nok 1 selftests: port: mover'
+	suite port <<<"$all"
+	eq "$status/$(last)" "0/2 passed, 0 failed, 0 skipped" "$out"
+	suite port:mover bpf <<<"$all"
+	eq "$status/$(last)" "0/2 passed, 0 failed, 0 skipped" "$out"
+	suite bpf:mover <<<"$all"
+	eq "$status" 2 "$out"
+	[[ $out == *"no test 'bpf:mover'"* ]] || fail "$out"
+	lanes=none suite port <<<"$all"
+	eq "$status" 2 "$out"
 }
 
 run "passed, failed and skipped are counted" clean
 run "a report in the host's kernel log fails the program in whose time it came" complained
 run "a report that a test has told of itself is counted once" counted_once
+run "as many at a time as LANES says" at_once
+# The runner of the second has gone before its end.
+no_verdict() {
+	suite <<-'END'
+		# selftests: port: vring
+		ok 1 selftests: port: vring
+		# selftests: port: mover
+		# ok 1 one
+	END
+	eq "$status/$(last)" "1/2 passed, 1 failed, 0 skipped" "$out"
+	grep -q '^# FAILED: .*port: mover .*no verdict' <<<"$out" || fail "$out"
+}
+
+run "a program that ends without a verdict has failed" no_verdict
+run "a collection, a test, and one that does not exist" some_of_them
 finish
