@@ -8,6 +8,7 @@
 #	make check TESTS="bpf host"	some
 #	make check TESTS=host:ports.sh	one test
 #	make check LANES=1		one at a time, each case shown as it ends
+#	make check ALL=1		also what is run twice for little: see mesh/Makefile
 #	make check-vhost-net		what needs the distribution's kernel under the host's side
 COLLECTIONS	:= model bpf host broker port fuzz lib dispatch vhost-net guest mesh
 COLLECTIONS	:= $(foreach c,$(COLLECTIONS),$(if $(wildcard $(srctree)/selftests/$(c)/Makefile),$(c)))
