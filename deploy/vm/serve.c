@@ -206,16 +206,11 @@ static bool answer(const char *id, int status, int output)
 	if (!put(line, strlen(line)))
 		return false;
 	while (at < st.st_size) {
-		off_t left = st.st_size - at;
-		ssize_t n = pread(output, buf,
-				  left < (off_t)sizeof(buf) ? left : (off_t)sizeof(buf), at);
+		size_t left = st.st_size - at, n = left < sizeof(buf) ? left : sizeof(buf);
 
 		/* Cut meanwhile by who wrote it: as many bytes as were announced. */
-		if (n <= 0) {
-			n = left < (off_t)sizeof(buf) ? left : (off_t)sizeof(buf);
-			memset(buf, 0, n);
-		}
-		if (!put(buf, n))
+		memset(buf, 0, n);
+		if (pread(output, buf, n, at) < 0 || !put(buf, n))
 			return false;
 		at += n;
 	}
