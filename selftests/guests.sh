@@ -112,9 +112,11 @@ guests_klog() {
 #	result WHERE TAG [SECONDS]	wait until it has ended: its output, its status
 #	outcome WHERE TAG [SECONDS]	the same into $out, and the case fails when it did
 #	interrupt WHERE TAG [SIGNAL]	send it a signal, default TERM
+
 # In a guest's loops, which count i up to 50 a second: a process is dear there, so less
 # often after a while.
 nap='if [ $i -lt 25 ]; then i=$((i + 1)); sleep 0.02; else i=$((i + 10)); sleep 0.2; fi'
+
 at() { # WHERE SCRIPT [SECONDS]
 	if [ "$1" = host ]; then
 		(cd "$tmp" && bash -c "$2")
