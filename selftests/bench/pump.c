@@ -17,6 +17,7 @@
 #define BATCH	   64 /* writes a submit */
 #define READS	   64 /* a submit, at most; it doubles from READS_MIN while all find a frame */
 #define READS_MIN  2
+#define REST_NS	   40000 /* between an empty tap and the next look: pump.h */
 #define BUFFER	   4096
 #define STALL_NS   1000000000ULL /* no progress for so long: what is missing is lost */
 #define WARM_UP_NS 100000000ULL
@@ -204,16 +205,26 @@ static int read_batch(struct run *run, struct io_uring *ring, char *buffers, uns
 	return found;
 }
 
+static void rest(void)
+{
+	__u64 end = now_ns() + REST_NS;
+
+	while (now_ns() < end)
+		__builtin_ia32_pause();
+}
+
 static int sink(struct run *run, struct io_uring *ring, char *buffers)
 {
 	const struct pump *pump = run->pump;
 	unsigned int want[LANE_PORTS], i;
 	__u64 received[LANE_PORTS] = { 0 };
+	bool more;
 	int found;
 
 	for (i = 0; i < pump->receivers; i++)
 		want[i] = READS_MIN;
 	while (!atomic_load_explicit(&run->shared.quit, memory_order_relaxed)) {
+		more = false;
 		for (i = 0; i < pump->receivers; i++) {
 			found = read_batch(run, ring, buffers, i, want[i], &received[i]);
 			if (found < 0)
@@ -221,10 +232,13 @@ static int sink(struct run *run, struct io_uring *ring, char *buffers)
 			if (found)
 				atomic_store_explicit(&run->shared.received[i], received[i],
 						      memory_order_release);
+			more |= found == (int)want[i];
 			want[i] = found < (int)want[i] ? READS_MIN : want[i] * 2;
 			if (want[i] > READS)
 				want[i] = READS;
 		}
+		if (!more)
+			rest();
 	}
 	return 0;
 }
