@@ -304,6 +304,7 @@ static bool spin(struct vm_mover *m)
 static bool work(void *ctx)
 {
 	struct vm_mover *m = ctx;
+	bool rests = vm_receive_rests(m);
 	unsigned int taken;
 
 	if (m->asleep) {
@@ -317,12 +318,18 @@ static bool work(void *ctx)
 		taken = guest_first(m);
 	m->gave = false;
 	/* However busy the other direction is: an empty tap tells when it is no longer. */
-	if (vm_side_runs(&m->side[VM_MOVER_RX]) && !m->rx_ready)
+	if (vm_side_runs(&m->side[VM_MOVER_RX]) && !m->rx_ready && !rests)
 		vm_receive_wait(m);
 	if (tell_broken(m) || taken)
 		return true;
 	if (!vm_side_runs(&m->side[VM_MOVER_RX]) && !vm_side_runs(&m->side[VM_MOVER_TX]))
 		return false;
+
+	if (rests) {
+		vm_loop_flush(m->loop);
+		vm_poll_rest(&m->poll, m->flood.until, found, m);
+		return true;
+	}
 
 	if (m->poll.window && spin(m)) {
 		guess(m);

@@ -48,6 +48,7 @@ struct vm_mover_stats {
 	__u64 rx_empty; /* reads that found nothing */
 	__u64 rx_starved; /* times the guest had posted no buffer when we looked */
 	__u64 rx_batches;
+	__u64 rx_rests; /* times the tap was left alone for a while: flood.h */
 	__u64 kicks; /* from the guest that woke us */
 	__u64 calls, calls_pending; /* to the guest; found one unread */
 	__u64 spins, spins_hit; /* times polled before sleep; found work that way */

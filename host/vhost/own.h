@@ -10,6 +10,7 @@
 
 #include <linux/virtio_net.h>
 
+#include "flood.h"
 #include "loop.h"
 #include "mover.h"
 #include "poll.h"
@@ -74,6 +75,7 @@ struct vm_mover {
 	unsigned int rx_batch; /* reads to try at once */
 	unsigned int rx_filled; /* of the current batch */
 	int rx_error; /* of the current batch */
+	struct vm_flood flood;
 
 	struct vm_poll poll;
 	struct vm_mover_stats stats;
@@ -83,6 +85,8 @@ struct vm_mover {
 /* Queue a batch; how many chains were taken. */
 unsigned int vm_transmit(struct vm_mover *m);
 unsigned int vm_receive(struct vm_mover *m);
+/* Is the tap left alone for a while, whatever the ring does? Over, it is worth a read. */
+bool vm_receive_rests(struct vm_mover *m);
 /* The tap is empty: have the kernel see to the next frame. */
 void vm_receive_wait(struct vm_mover *m);
 /* Slot @slot's write or read came back with @res. */

@@ -32,7 +32,7 @@
 #define KEPT	  200000 /* ns: longer than a guest needs to answer */
 #define PENALTY	  20000000 /* ns without spinning then */
 
-static __u64 now(void)
+__u64 vm_poll_now(void)
 {
 	struct timespec ts;
 
@@ -65,7 +65,7 @@ static bool offer(struct vm_poll *p, __u64 *at)
 	__u64 before = *at;
 
 	sched_yield();
-	*at = now();
+	*at = vm_poll_now();
 	if (*at - before <= KEPT)
 		return true;
 	p->window = 0;
@@ -75,7 +75,7 @@ static bool offer(struct vm_poll *p, __u64 *at)
 
 bool vm_poll_offer(struct vm_poll *p)
 {
-	__u64 at = now();
+	__u64 at = vm_poll_now();
 
 	return offer(p, &at);
 }
@@ -88,7 +88,7 @@ void vm_poll_soon(struct vm_poll *p)
 /* Between looks. What somebody made of it says when to offer again. */
 static bool offer_in_turn(struct vm_poll *p, __u64 *at)
 {
-	__u64 before = *at = now();
+	__u64 before = *at = vm_poll_now();
 	bool soon = offer(p, at);
 
 	if (*at - before > BRIEF)
@@ -105,7 +105,7 @@ bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void 
 	if (!p->window)
 		return false;
 	(*p->spins)++;
-	at = p->idle_at = now();
+	at = p->idle_at = vm_poll_now();
 	end = at + p->window;
 	if (first && !offer(p, &at))
 		return false;
@@ -122,10 +122,23 @@ bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void 
 	return false;
 }
 
+void vm_poll_rest(struct vm_poll *p, __u64 until, bool (*found)(void *arg), void *arg)
+{
+	__u64 at;
+
+	do {
+		for (unsigned int i = 0; i < p->looks; i++) {
+			if (found(arg))
+				return;
+			relax();
+		}
+	} while (offer_in_turn(p, &at) && at < until);
+}
+
 void vm_poll_sleep(struct vm_poll *p)
 {
 	if (p->cap && !p->idle_at)
-		p->idle_at = now();
+		p->idle_at = vm_poll_now();
 }
 
 void vm_poll_woke(struct vm_poll *p)
@@ -134,7 +147,7 @@ void vm_poll_woke(struct vm_poll *p)
 
 	if (!p->idle_at)
 		return;
-	at = now();
+	at = vm_poll_now();
 	idle = at - p->idle_at;
 	p->idle_at = 0;
 	if (at < p->closed_until)

@@ -26,6 +26,13 @@ void vm_poll_init(struct vm_poll *p, int poll_us, __u64 *spins, __u64 *hits);
  * taken by one call. @found's last answer.
  */
 bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void *arg);
+/* CLOCK_MONOTONIC, ns. */
+__u64 vm_poll_now(void);
+/*
+ * As vm_poll_spin(), whatever the window is, until @until or @found(@arg). May be over
+ * earlier.
+ */
+void vm_poll_rest(struct vm_poll *p, __u64 until, bool (*found)(void *arg), void *arg);
 /* Let somebody else run. False: for too long; no spinning now. */
 bool vm_poll_offer(struct vm_poll *p);
 /* Somebody else has something to do: offer again after a few looks. */

@@ -11,7 +11,7 @@
  * read may find nothing and a later one a frame, so buffers that were not filled
  * stay, oldest first, for the next. A guest that posts no buffers is waited for by
  * its kick alone: the tap's queue fills, and what it does not take is the kernel's
- * to drop and count.
+ * to drop and count. In a flood an empty tap is left alone for a while (flood.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -83,6 +83,7 @@ static void submit(struct vm_mover *m, unsigned int n, bool wait)
 	struct vm_side *s = &m->side[VM_MOVER_RX];
 	struct io_uring_sqe *sqe;
 
+	m->flood.until = 0;
 	m->rx_filled = 0;
 	m->rx_last = false;
 	m->rx_error = 0;
@@ -117,6 +118,17 @@ unsigned int vm_receive(struct vm_mover *m)
 
 	submit(m, s->n < m->rx_batch ? s->n : m->rx_batch, false);
 	return s->batch;
+}
+
+bool vm_receive_rests(struct vm_mover *m)
+{
+	if (!m->flood.until)
+		return false;
+	if (!vm_flood_rested(&m->flood, vm_poll_now()))
+		return true;
+	m->rx_batch = VM_BATCH;
+	m->rx_ready = true;
+	return false;
 }
 
 void vm_receive_wait(struct vm_mover *m)
@@ -173,6 +185,11 @@ void vm_receive_settled(struct vm_mover *m)
 	/* What had to be waited for came alone; what was there at once, perhaps not. */
 	m->rx_ready = m->rx_last && (!m->rx_waits || m->rx_asked);
 	m->rx_waits = false;
+	/* Who does not spin sleeps, and is woken when the frames are there. */
+	if (vm_flood_batch(&m->flood, m->rx_filled) && m->poll.window) {
+		vm_flood_look(&m->flood, !m->rx_ready, vm_poll_now());
+		m->stats.rx_rests += m->flood.until != 0;
+	}
 
 	if (m->rx_error == -EFAULT) {
 		s->vr->broken = true;

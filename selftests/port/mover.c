@@ -383,6 +383,38 @@ TEST_F(mover, a_false_alarm_of_the_kernel_does_not_keep_it_awake)
 	}
 }
 
+TEST_F(mover, a_rest_in_a_flood_ends_and_the_frames_come)
+{
+	struct bed *bed = &self->bed;
+	size_t len;
+
+	guest_posts(bed, 100, 4096);
+	for (unsigned int i = 0; i < 50; i++) {
+		bed->shared->rests = false;
+		ASSERT_EQ(0, kill(bed->pid, SIGHUP));
+		ASSERT_TRUE(WAIT_FOR(__atomic_load_n(&bed->shared->rests, __ATOMIC_ACQUIRE)));
+		ASSERT_EQ(0, net_sends(bed, 64, i));
+		ASSERT_EQ(i, guest_got(bed, &len));
+	}
+}
+
+TEST_F(mover, a_rest_keeps_nobody_awake_whose_ring_has_stopped)
+{
+	struct bed *bed = &self->bed;
+	size_t len;
+	__u64 ns;
+
+	bed->ring[RX].avail->ring[0] = 0xffff;
+	bed->ring[RX].avail_idx++;
+	bed_publish(bed, RX);
+	ASSERT_TRUE(WAIT_FOR(((volatile struct bed_shared *)bed->shared)->broken[RX]));
+	ASSERT_EQ(0, kill(bed->pid, SIGHUP));
+	ASSERT_TRUE(WAIT_FOR(__atomic_load_n(&bed->shared->rests, __ATOMIC_ACQUIRE)));
+	ASSERT_TRUE(WAIT_FOR(asleep(bed->pid, &ns)));
+	ASSERT_EQ(0, guest_sends(bed, BED_ONE, 64, 1));
+	ASSERT_EQ(1, tap_sent(bed, &len));
+}
+
 TEST_F(mover, stopped_in_good_order_it_goes_on_where_it_was)
 {
 	struct bed *bed = &self->bed;

@@ -25,6 +25,7 @@
 
 #include "../../host/log.h"
 #include "../../host/tap.h"
+#include "../../host/vhost/own.h"
 #include "moverbed.h"
 
 #define ETHERTYPE 0x88b6
@@ -170,15 +171,22 @@ static void device_broken(void *arg, unsigned int i, const char *why)
 	vm_mover_stop(device_mover, i);
 }
 
-/* SIGUSR1: what the kernel may do as well, and leave so. */
 static void device_signal(void *arg, int signo)
 {
-	if (signo != SIGUSR1) {
+	struct bed_shared *shared = device_bed->shared;
+
+	switch (signo) {
+	case SIGUSR1: /* what the kernel may do as well, and leave so */
+		*device_loop.ring.sq.kflags |= IORING_SQ_TASKRUN;
+		__atomic_store_n(&shared->alarmed, true, __ATOMIC_RELEASE);
+		break;
+	case SIGHUP:
+		device_mover->flood.until = vm_poll_now() + VM_FLOOD_REST_NS;
+		__atomic_store_n(&shared->rests, true, __ATOMIC_RELEASE);
+		break;
+	default:
 		vm_loop_stop(&device_loop, 0);
-		return;
 	}
-	*device_loop.ring.sq.kflags |= IORING_SQ_TASKRUN;
-	__atomic_store_n(&device_bed->shared->alarmed, true, __ATOMIC_RELEASE);
 }
 
 static int device(struct bed *bed)

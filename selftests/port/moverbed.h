@@ -54,6 +54,7 @@ struct bed_shared {
 	pid_t ready; /* can be told to end */
 	bool broken[VM_MOVER_RINGS];
 	bool alarmed; /* SIGUSR1 has come */
+	bool rests; /* SIGHUP has come */
 };
 
 struct bed_options {
@@ -86,6 +87,7 @@ void moverbed_free(struct bed *bed);
 /*
  * Start the process. After a kill it takes up what the last one left. SIGUSR1 has it
  * find its ring as a kernel may leave it: there is work, the flags say, and there is none.
+ * SIGHUP has it rest, as in a flood.
  */
 int moverbed_start(struct bed *bed);
 /* End it: SIGTERM, rings stopped in good order; or SIGKILL. Its wait status. */
