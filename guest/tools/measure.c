@@ -154,7 +154,14 @@ static unsigned int window(size_t size)
 	return n < 1 ? 1 : n > WINDOW ? WINDOW : (unsigned int)n;
 }
 
-/* Windows of messages from rank 0 to rank 1, each window answered by one byte. */
+/* Rank 0 waits for a byte of rank 1. */
+static int hear(struct perf *p, const void *out, void *in)
+{
+	return p->rank == 0 ? vmesh_recv(p->group, 1, TAG_FLOOD, in, 1, p->timeout_ns) :
+			      vmesh_send(p->group, 0, TAG_FLOOD, out, 1, p->timeout_ns);
+}
+
+/* Windows of messages from rank 0 to rank 1, each asked for and answered by one byte. */
 static int flood(struct perf *p, size_t size, double *bytes_per_us)
 {
 	struct vmesh_req *reqs[WINDOW];
@@ -166,6 +173,10 @@ static int flood(struct perf *p, size_t size, double *bytes_per_us)
 	for (unsigned int w = 0; w < WINDOWS; w++) {
 		for (unsigned int i = 0; i < n && p->rank == 0; i++)
 			fill(out + i * size, size, seed(w, i + 1));
+		/* Who receives may have compared for longer than we have written. */
+		err = hear(p, out, in);
+		if (err < 0)
+			return err;
 		start = now_ns();
 		for (unsigned int i = 0; i < n; i++) {
 			err = p->rank == 0 ? vmesh_isend(p->group, 1, TAG_FLOOD, out + i * size,
@@ -179,9 +190,7 @@ static int flood(struct perf *p, size_t size, double *bytes_per_us)
 		}
 		err = vmesh_wait_all(reqs, n);
 		if (err >= 0)
-			err = p->rank == 0 ?
-				      vmesh_recv(p->group, 1, TAG_FLOOD, in, 1, p->timeout_ns) :
-				      vmesh_send(p->group, 0, TAG_FLOOD, out, 1, p->timeout_ns);
+			err = hear(p, out, in);
 		if (err < 0)
 			return err;
 		/* The first warms up. */
