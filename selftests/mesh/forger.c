@@ -5,7 +5,9 @@
  * RATE frames in a millisecond, until SIGTERM. WELCOMEs have the nonces that the nodes'
  * HELLOs tell, so that they are believed; what else stands in WELCOME, REFUSE, MEMBERS and
  * PROBE is from its field's edges, and bytes are changed, cut off, added, or not counted
- * right. At the end it says how many frames of what type it has sent and heard.
+ * right. Now and then it says nothing for a while, for who waits before he asks. "deep":
+ * it has sent DEEP frames, and the nodes have said to it all that they say to a broker. At
+ * the end it says how many frames of what type it has sent and heard.
  */
 #include <endian.h>
 #include <err.h>
@@ -15,11 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../broker/guest.h"
 #include "rig.h"
 
 #define NODES_MAX 8
+#define DEEP	  2000
+#define TALK_MS	  700
+#define QUIET_MS  300
 #define BODY	  1200 /* bytes of payload, at most */
 #define ENTRIES	  ((BODY - sizeof(struct vm_members)) / sizeof(struct vm_member_entry))
 
@@ -221,10 +227,28 @@ static void heard(const struct guest_frame *frame)
 			n->nonce = hello.nonce;
 }
 
+static bool is_deep(void)
+{
+	uint64_t sent = 0;
+
+	for (unsigned int type = 0; type < 256; type++)
+		sent += t.sent[type];
+	return sent >= DEEP && t.heard[VM_F_HELLO] && t.heard[VM_F_SYNC] && t.heard[VM_F_ALIVE];
+}
+
+static bool is_quiet(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec * 1000ULL + now.tv_nsec / 1000000) % (TALK_MS + QUIET_MS) >= TALK_MS;
+}
+
 static int serve(unsigned int rate)
 {
 	struct pollfd pfd = { .fd = t.guest.fd, .events = POLLIN };
 	static struct guest_frame frame;
+	bool deep = false;
 	int e;
 
 	while (!stop) {
@@ -232,8 +256,12 @@ static int serve(unsigned int rate)
 			heard(&frame);
 		if (e != -ETIMEDOUT && e != -EBADMSG)
 			return e;
-		for (unsigned int i = 0; i < rate; i++)
+		for (unsigned int i = 0; i < rate && !is_quiet(); i++)
 			forge();
+		if (!deep && is_deep()) {
+			deep = true;
+			puts("deep");
+		}
 		poll(&pfd, 1, 1);
 	}
 	return 0;

@@ -18,14 +18,16 @@ SEED=${SEED:-1}
 ROUNDS=3 RATE=4
 ! slow || ROUNDS=2 RATE=1
 
-# Programs that form groups and gather, whatever their node is told of the others.
+# Programs that form groups and gather, whatever their node is told of the others: so
+# often, and for as long as the forger takes to go deep.
 forged() {
-	local round i status
+	local round=0 i status
 	stop_pid "$(cat "$tmp/broker.pid")"
 	"$(guest_program forger)" 7 "$SEED" "$RATE" 1 2 >"$tmp/forger" 2>&1 &
 	echo $! >"$tmp/forger.pid"
 	wait_until 10 grep -q ready "$tmp/forger"
-	for ((round = 1; round <= ROUNDS; round++)); do
+	while [ "$round" -lt "$ROUNDS" ] || { [ "$round" -lt 99 ] && ! grep -q deep "$tmp/forger"; }; do
+		round=$((round + 1))
 		for i in 1 2; do
 			begin "n$i" drill "drill -N 1,2 -g $((300 + round)) -t 1000 -m 20000 -c 60"
 		done
@@ -44,14 +46,10 @@ forged() {
 
 # It went deep: they believed it, answered it, asked it; and they counted what it was.
 counted() {
-	local i n type
+	local i
 	stop_pid "$(cat "$tmp/forger.pid")"
 	cat "$tmp/forger"
-	n=$(awk '/^type/ { n += $4 } END { print n }' "$tmp/forger")
-	[ "$n" -ge 2000 ] || fail "only $n frames in all this time"
-	for type in 1 5 7; do # HELLO, SYNC, ALIVE
-		grep "^type $type: .* heard [1-9]" "$tmp/forger" || fail "nobody said type $type"
-	done
+	grep -q deep "$tmp/forger" || fail "it was not heard, or not answered, enough"
 	for i in 1 2; do
 		[ "$(counter "n$i" rx_malformed)" -gt 0 ] || fail "rx_malformed of n$i is 0"
 	done

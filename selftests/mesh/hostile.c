@@ -6,8 +6,8 @@
  * SIGTERM. It is no flood: that would show how slow they are. Frames are drawn from
  * SEED and from what the peers have said, with cookies that are right and hardly
  * anything else: fields from their edges, bytes changed, cut short, of types that
- * are the broker's, to one or to all. Says "joined", "member", and at the end how
- * many frames of what kind it has sent.
+ * are the broker's, to one or to all. Says "joined", "member", "deep" when it has sent
+ * DEEP frames, and at the end how many of what kind.
  */
 #include <endian.h>
 #include <err.h>
@@ -24,6 +24,7 @@
 #include "../broker/guest.h"
 
 #define PEERS_MAX 8
+#define DEEP	  2000
 #define HEARD	  64 /* frames kept to be changed and said again */
 #define BODY	  600 /* bytes of payload, at most */
 
@@ -50,7 +51,7 @@ static struct {
 	struct heard heard[HEARD];
 	unsigned int nheard; /* ever */
 	uint64_t state;
-	uint64_t sent[256]; /* by type */
+	uint64_t all, sent[256]; /* frames; by type */
 } t;
 
 static volatile sig_atomic_t stop;
@@ -240,6 +241,8 @@ static void attack(void)
 		       payload, len))
 		return; /* the tap is full: not worth waiting for */
 	t.sent[type]++;
+	if (++t.all == DEEP)
+		puts("deep");
 }
 
 static int serve(unsigned int rate)

@@ -29,8 +29,9 @@ attacks() { kill -0 "$(cat "$tmp/hostile.pid")" || fail "$(cat "$tmp/hostile")";
 
 # With it: each forms a group with it, again and again, and ends, well or not, in time.
 with_it() {
-	local round i status
-	for ((round = 1; round <= ROUNDS; round++)); do
+	local round=0 i status
+	while [ "$round" -lt "$ROUNDS" ] || { [ "$round" -lt 99 ] && ! grep -q deep "$tmp/hostile"; }; do
+		round=$((round + 1))
 		for i in 1 2 3; do
 			begin "n$i" drill "drill -N 1,2,3,4 -g 300 -t 1000 -m 20000"
 		done
@@ -59,11 +60,10 @@ without_it() {
 
 # They went deep, and the drivers say what they thought of them.
 counted() {
-	local i name sum n
+	local i name sum
 	stop_pid "$(cat "$tmp/hostile.pid")"
 	cat "$tmp/hostile"
-	n=$(awk '/^type/ { n += $3 } END { print n }' "$tmp/hostile")
-	[ "$n" -ge 2000 ] || fail "only $n frames in all this time"
+	grep -q deep "$tmp/hostile" || fail "it did not get to say enough"
 	for name in rx_malformed rx_forged rx_no_group; do
 		sum=0
 		for i in 1 2 3; do
