@@ -98,6 +98,16 @@ static bool offer_in_turn(struct vm_poll *p, __u64 *at)
 	return soon;
 }
 
+static bool look(const struct vm_poll *p, bool (*found)(void *arg), void *arg)
+{
+	for (unsigned int i = 0; i < p->looks; i++) {
+		if (found(arg))
+			return true;
+		relax();
+	}
+	return false;
+}
+
 bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void *arg)
 {
 	__u64 at, end;
@@ -110,13 +120,10 @@ bool vm_poll_spin(struct vm_poll *p, bool first, bool (*found)(void *arg), void 
 	if (first && !offer(p, &at))
 		return false;
 	do {
-		for (unsigned int i = 0; i < p->looks; i++) {
-			if (found(arg)) {
-				(*p->hits)++;
-				p->idle_at = 0;
-				return true;
-			}
-			relax();
+		if (look(p, found, arg)) {
+			(*p->hits)++;
+			p->idle_at = 0;
+			return true;
 		}
 	} while (offer_in_turn(p, &at) && at < end);
 	return false;
@@ -126,13 +133,8 @@ void vm_poll_rest(struct vm_poll *p, __u64 until, bool (*found)(void *arg), void
 {
 	__u64 at;
 
-	do {
-		for (unsigned int i = 0; i < p->looks; i++) {
-			if (found(arg))
-				return;
-			relax();
-		}
-	} while (offer_in_turn(p, &at) && at < until);
+	while (!look(p, found, arg) && offer_in_turn(p, &at) && at < until)
+		;
 }
 
 void vm_poll_sleep(struct vm_poll *p)
