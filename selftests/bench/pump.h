@@ -6,7 +6,7 @@
  * compared is lanes, not wake-ups. When it has found all of them empty it leaves them
  * alone for a moment. A sink that looks again at once is always at the frame being
  * written: then the ring's slot, the page and its count change CPUs for each frame,
- * which is a third of the time of any lane, and not what is compared either.
+ * up to a third of a lane's time, and not what is compared either.
  *
  * The feeder keeps at most PUMP_WINDOW frames that the slowest receiver has not
  * seen, so that a lane which loses none in itself shows none: what is measured
