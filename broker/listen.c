@@ -39,7 +39,7 @@ static gid_t control_group(void)
  * Open the directory of @path, made if it is missing, and lock it: two brokers
  * that start together must not each take the other's socket for a stale one.
  */
-static int lock_directory(const char *path, gid_t gid)
+static int lock_directory(const char *path)
 {
 	struct timespec wait = { .tv_nsec = TRY_WAIT_NS };
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -49,15 +49,14 @@ static int lock_directory(const char *path, gid_t gid)
 
 	strcpy(copy, path);
 	dir = dirname(copy);
-	if (!mkdir(dir, 0751)) {
-		if (chown(dir, 0, gid))
-			return -errno;
-	} else if (errno != EEXIST) {
+	if (mkdir(dir, 0751) && errno != EEXIST)
 		return -errno;
-	} else if (!strcmp(dir, VM_CTL_DIR) && (chown(dir, 0, gid) || chmod(dir, 0751))) {
-		/* Made by the service manager or the command, which do not know the group. */
+	/*
+	 * All of it is root's, the group too: a service manager that finds it to be anybody
+	 * else's gives it back with all below, and the rooms of ports have owners of their own.
+	 */
+	if (!strcmp(dir, VM_CTL_DIR) && (chown(dir, 0, 0) || chmod(dir, 0751)))
 		return -errno;
-	}
 
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -152,7 +151,7 @@ int listen_unix(const char *path)
 	len = offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1;
 	gid = control_group();
 
-	dir = lock_directory(path, gid);
+	dir = lock_directory(path);
 	if (dir < 0) {
 		vm_err("event=start error=\"directory of %s: %s\"", path, strerror(-dir));
 		return dir;

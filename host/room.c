@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <net/if.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -31,25 +30,24 @@ const char *vm_room_socket(const char *name, char *path)
 }
 
 /* @path, root's, open for others to go through. */
-static int make_parent(const char *path, gid_t gid)
+static int make_parent(const char *path)
 {
 	if (mkdir(path, 0755) && errno != EEXIST)
 		return -errno;
 	/* Whoever made it before may have shut it; a link is not what we make. */
-	if (lchown(path, 0, gid) || fchmodat(AT_FDCWD, path, 0751, 0))
+	if (lchown(path, 0, 0) || fchmodat(AT_FDCWD, path, 0751, 0))
 		return -errno;
 	return 0;
 }
 
 static int open_rooms(bool make)
 {
-	struct group *group = getgrnam(VM_CTL_GROUP);
 	int fd, err = 0;
 
 	if (make)
-		err = make_parent(VM_CTL_DIR, group ? group->gr_gid : 0);
+		err = make_parent(VM_CTL_DIR);
 	if (make && !err)
-		err = make_parent(VM_ROOMS, 0);
+		err = make_parent(VM_ROOMS);
 	if (err)
 		return err;
 	fd = open(VM_ROOMS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

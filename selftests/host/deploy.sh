@@ -73,8 +73,23 @@ directories_are_made() {
 	}
 	systemd-tmpfiles --create "$srctree/deploy/tmpfiles/virtmesh.conf"
 	umount /etc/group 2>/dev/null || :
-	eq "$(stat -c '%a %u' /run/virtmesh)" "751 0"
-	eq "$(stat -c '%a %u' /run/virtmesh/ports)" "751 0"
+	eq "$(stat -c '%a %u %g' /run/virtmesh)" "751 0 0"
+	eq "$(stat -c '%a %u %g' /run/virtmesh/ports)" "751 0 0"
+}
+
+# systemd gives its RuntimeDirectory, with all the rooms below, to the unit's user and
+# group, unless it is theirs already: so who makes it first must make it the same.
+directory_is_the_unit_s() {
+	local unit=$srctree/deploy/systemd/virtmeshd.service
+	grep -q '^RuntimeDirectory=virtmesh$' "$unit"
+	grep -q '^RuntimeDirectoryMode=0751$' "$unit"
+	eq "$(grep -E '^(User|Group)=' "$unit" || :)" "" "root's, as the directory"
+	cp /etc/group "$tmp/group"
+	grep -q '^virtmesh:' "$tmp/group" || echo "virtmesh:x:61010:" >>"$tmp/group"
+	mount --bind "$tmp/group" /etc/group
+	virtmesh port add vm1 --ensemble 1 --node 1 --vhost-user --owner 61001
+	umount /etc/group
+	eq "$(stat -c '%a %u %g' /run/virtmesh)" "751 0 0"
 }
 
 libvirt_example() {
@@ -180,6 +195,8 @@ case_on "the port's unit has the options and paths of its program" with_mesh uni
 case_on "the port's manual names all its options" manual_is_complete
 case_on "sysusers makes the port's user a member of virtmesh" users_are_made
 case_on "tmpfiles makes what the command would make" directories_are_made
+case_on "the command makes the directory as the broker's unit wants it" \
+	with_mesh directory_is_the_unit_s
 case_on "the libvirt example is a domain with port vm1 on shared memory" with_mesh libvirt_example
 case_on "the cloud-hypervisor example gives socket, address and shared memory" \
 	with_mesh cloud_hypervisor_example

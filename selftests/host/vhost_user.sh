@@ -19,8 +19,8 @@ room_is_right() {
 	out=$(add vm1 1 --group 61002)
 	says "$ROOMS/vm1/vhost-user.sock"
 	eq "$(stat -c '%a %u %g' "$ROOMS"/vm1)" "2770 $OWNER 61002"
-	eq "$(stat -c '%a %u' "$ROOMS")" "751 0"
-	eq "$(stat -c '%a %u' /run/virtmesh)" "751 0"
+	eq "$(stat -c '%a %u %g' "$ROOMS")" "751 0 0"
+	eq "$(stat -c '%a %u %g' /run/virtmesh)" "751 0 0"
 	eq "$(cat /sys/class/net/vm1/owner)" "$OWNER"
 	eq "$(mapdump | grep '^ports' | grep -c 'flags 12 ')" 1 "owned, vhost-user"
 	eq "$(port_json vm1 vhost_user)" true
