@@ -182,7 +182,7 @@ inside() {
 	ko=$O/guest/kmod/$VM_VERSION/virtmesh.ko
 	[ -e "$ko" ] || give_up "$ko is not built: make modules, or make uml"
 	VM_INITRAMFS=$O/vm/demo.gz UML_STAGE=$O/uml/stage-demo
-	vm_init "$DEMO_DIR" "$ko" "$O/guest/tools/mesh.static:bin/mesh" virtio-rng \
+	vm_init "$DEMO_DIR" "$ko" "$O/guest/tools/mesh" virtio-rng \
 		"$O/guest/examples/matrix" "$srctree/deploy/virtmesh-bind" 2>"$DEMO_DIR/init.log" ||
 		give_up "$(tail -n 1 "$DEMO_DIR/init.log")"
 	case $VM_ACCEL in

@@ -46,7 +46,7 @@ guests_init() {
 		ko=$O/guest/kmod/$version/$ko.ko
 		[ ! -e "$ko" ] || words+=("$ko")
 	done
-	[ ! -e "$O/guest/tools/mesh.static" ] || words+=("$O/guest/tools/mesh.static:bin/mesh")
+	[ ! -e "$O/guest/tools/mesh" ] || words+=("$O/guest/tools/mesh")
 	words+=(virtio_net virtio-rng "$srctree/deploy/virtmesh-bind" "$(command -v ethtool)" "$(guest_program traffic):bin/traffic")
 	# One initramfs, or stage, for all tests that ask for the same things.
 	version=$(printf '%s\n' "$version" "${words[@]}" "$@" | sha256sum | head -c 12)

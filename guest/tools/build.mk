@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The guest's mesh command; mesh.static is the same for an initramfs without libraries.
+# The guest's mesh command.
 MESH_OBJS	:= $(addprefix $(O)/guest/tools/,device.o info.o main.o measure.o peers.o perf.o \
 			ping.o ranks.o recv.o run.o send.o stats.o stuck.o trace.o waits.o watch.o)
 MESH		:= $(O)/guest/tools/mesh
-MESH_STATIC	:= $(O)/guest/tools/mesh.static
 
-PROGS		+= $(MESH) $(MESH_STATIC)
+PROGS		+= $(MESH)
 HEADERS		+= $(patsubst $(srctree)/%,%,$(wildcard $(srctree)/guest/tools/*.h))
 C_FILES		+= $(wildcard $(srctree)/guest/tools/*.c)
 
 $(MESH): X_LIBS = $(shell $(PKG_CONFIG) --libs json-c) -pthread
 $(MESH): $(MESH_OBJS) $(O)/guest/lib/libvirtmesh.a
 	$(link)
-
-$(MESH_STATIC): $(MESH_OBJS) $(O)/guest/lib/libvirtmesh.a
-	$(call quiet,LD,$@)
-	$(Q)$(CC) -static -no-pie -o $@ $^ $(shell $(PKG_CONFIG) --static --libs json-c)
 
 INSTALL		+= install-mesh
 install:: install-mesh

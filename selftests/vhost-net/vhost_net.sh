@@ -35,7 +35,7 @@ uml_words() {
 	read -r version linux build <<<"$line"
 	mkdir -p "$O/vm"
 	"$srctree/deploy/uml/stage.sh" "$stage" "$version" "$build" \
-		"$O/guest/kmod/$version/virtmesh.ko" "$O/guest/tools/mesh.static:bin/mesh" \
+		"$O/guest/kmod/$version/virtmesh.ko" "$O/guest/tools/mesh" \
 		"$srctree/deploy/virtmesh-bind" || return
 	# Links do not go into an initramfs one by one.
 	tar -c -C "$O/vm" --sort=name --mtime=@0 --transform 's|^nested|uml/stage|' \
