@@ -104,7 +104,7 @@ LINKDIR		?= /lib/systemd/network
 
 INSTALL		+= install-kmod
 install:: install-kmod
-.PHONY: install-kmod
+.PHONY: install-kmod uninstall-kmod
 install-kmod:
 	$(call quiet,INSTALL,$(DESTDIR)$(KMOD_DKMS))
 	$(Q)install -d $(DESTDIR)$(KMOD_DKMS)/include/virtmesh $(DESTDIR)$(KMOD_DKMS)/include/uapi/linux
@@ -119,7 +119,12 @@ install-kmod:
 	$(Q)install -D -m 644 $(srctree)/deploy/modprobe.d/virtmesh.conf $(DESTDIR)$(MODPROBEDIR)/virtmesh.conf
 	@[ -n '$(DESTDIR)' ] || echo '  the guest driver: dkms install virtmesh/$(KMOD_VERSION)'
 
-uninstall::
+# dkms first: what it has of sources that are gone fails at the kernel's next upgrade.
+uninstall:: uninstall-kmod
+uninstall-kmod:
+	$(call quiet,REMOVE,$(DESTDIR)$(KMOD_DKMS))
+	$(Q)[ -n '$(DESTDIR)' ] || ! dkms status virtmesh/$(KMOD_VERSION) 2>/dev/null | grep -q . || \
+		dkms remove virtmesh/$(KMOD_VERSION) --all
 	$(Q)rm -rf $(DESTDIR)$(KMOD_DKMS)
 	$(Q)rm -f $(DESTDIR)$(SBINDIR)/virtmesh-bind $(DESTDIR)$(UDEVDIR)/90-virtmesh.rules \
 		$(DESTDIR)$(LINKDIR)/70-virtmesh.link $(DESTDIR)$(MODPROBEDIR)/virtmesh.conf

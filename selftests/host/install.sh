@@ -81,6 +81,33 @@ dkms_tree_builds() {
 	eq "$(modinfo -F version "$tmp/build/virtmesh.ko")" "$version"
 }
 
+# dkms has the sources by a link, and builds them for each new kernel until it is told not to.
+dkms_forgets() {
+	local there=$tmp/there
+	mkdir -p "$tmp/bin" "$there"
+	cat >"$tmp/bin/dkms" <<-END
+		#!/bin/sh
+		case \$1 in
+		status) [ -e "$there/forgotten" ] || echo "\$2, 6.1, x86_64: installed" ;;
+		remove) [ -e "$there"/src/*/dkms.conf ] && echo "\$*" >>"$there/forgotten" ;;
+		esac
+	END
+	chmod +x "$tmp/bin/dkms"
+	kmod() {
+		PATH=$tmp/bin:$PATH make -s -C "$srctree" O="$O" SRCDIR="$there/src" SBINDIR="$there/sbin" \
+			UDEVDIR="$there/udev" LINKDIR="$there/link" MODPROBEDIR="$there/modprobe" "$@"
+	}
+	kmod install-kmod >/dev/null
+	mkdir "$tmp/package"
+	kmod DESTDIR="$tmp/package" uninstall-kmod >/dev/null
+	[ ! -e "$there/forgotten" ] || fail "asked for a package"
+	kmod uninstall-kmod >/dev/null
+	grep -qE '^remove virtmesh/[0-9.]+ --all$' "$there/forgotten" || fail "not asked"
+	kmod uninstall-kmod >/dev/null
+	eq "$(wc -l <"$there/forgotten")" 1 "asked again"
+	eq "$(find "$there" -type f ! -name forgotten)" ""
+}
+
 uninstalled() {
 	goals uninstall >/dev/null
 	eq "$(find "$dest" ! -type d)" "" "files that are left"
@@ -90,5 +117,6 @@ uninstalled() {
 run "make install: all of it, and it knows where it is" installed
 run "udev takes its rules and its link file" udev_takes_them
 run "the tree for dkms builds" dkms_tree_builds
+run "make uninstall: dkms forgets the driver before its sources go" dkms_forgets
 run "make uninstall: nothing is left" uninstalled
 finish
