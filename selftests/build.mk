@@ -20,9 +20,13 @@ SH_FILES	+= selftests/run.sh $(wildcard selftests/*.sh selftests/*/*.sh)
 # What a collection's Makefile and its tests are given.
 KSFT_ENV	= srctree=$(srctree) O=$(O) KSFT=$(KSFT)
 
+# A program that a test of the steering programs puts before them.
+MIXED_SKEL	:= $(O)/selftests/bpf/mixed.skel.h
+.SECONDARY: $(MIXED_SKEL:.skel.h=.bpf.o)
+
 DEPS_GOALS	+= check kselftest-install
 .PHONY: kselftest-install
-kselftest-install: all modules guest-kernel uml | $(O)/kernel-src/.from
+kselftest-install: all modules guest-kernel uml $(MIXED_SKEL) | $(O)/kernel-src/.from
 	$(call quiet,KSFT,$(KSFT_INSTALL))
 	$(Q)rm -rf $(KSFT_INSTALL) && mkdir -p $(KSFT_INSTALL)
 	$(Q)cp -r $(KSFT)/kselftest $(KSFT)/run_kselftest.sh $(KSFT_INSTALL)

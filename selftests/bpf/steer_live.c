@@ -8,6 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/steer.skel.h"
+#include "selftests/bpf/mixed.skel.h"
 #include "testbed.h"
 #include "kselftest_harness.h"
 
@@ -233,6 +238,56 @@ TEST_F(live, dropped_frame_reaches_nobody)
 	EXPECT_EQ(0, bed_differences(&self->bed, &want, 1));
 	for (i = 0; i < NODES; i++)
 		EXPECT_EQ(-EAGAIN, link_read(&self->node[i].link, got, 64));
+}
+
+/* Unicast and group frames for a port in one batch, which @first decides about. */
+static void run_mixed(struct __test_metadata *_metadata, struct bed *bed,
+		      const struct bed_port *from, __u32 first, __u32 second, unsigned int frames)
+{
+	struct xdp_md ctx = { .data_end = 64, .ingress_ifindex = from->link.ifindex };
+	__u8 frame[64];
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .data_in = frame,
+					  .data_size_in = sizeof(frame),
+					  .ctx_in = &ctx,
+					  .ctx_size_in = sizeof(ctx),
+					  .repeat = frames,
+					  .batch_size = frames,
+					  .flags = BPF_F_TEST_XDP_LIVE_FRAMES };
+	struct mixed_bpf *mixed = mixed_bpf__open_and_load();
+	__u32 zero = 0, steer = bpf_program__fd(bed->skel->progs.steer);
+
+	ASSERT_NE(NULL, mixed);
+	vm_addr_to_mac(first, mixed->bss->dst[0]);
+	vm_addr_to_mac(second, mixed->bss->dst[1]);
+	bed_frame_to(frame, sizeof(frame), first, from->addr, 0);
+	EXPECT_EQ(0, bpf_map__update_elem(mixed->maps.steer, &zero, sizeof(zero), &steer,
+					  sizeof(steer), 0));
+	EXPECT_EQ(0, bpf_prog_test_run_opts(bpf_program__fd(mixed->progs.mixed), &opts));
+	EXPECT_EQ(frames, mixed->bss->frames);
+	mixed_bpf__destroy(mixed);
+}
+
+/* Nothing is counted twice, whatever comes first; clones behind unicast are not counted. */
+TEST_F(live, batch_of_unicast_and_group_frames_counts_none_twice)
+{
+	struct bed_want want[NODES] = { { self->node[0].slot, { 16, 16 * 64 } },
+					{ self->node[1].slot, { 0, 0, 8 + 4, (8 + 4) * 64 } },
+					{ self->node[2].slot, { 0, 0, 8, 8 * 64 } },
+					{ self->node[3].slot, { 0, 0, 8, 8 * 64 } } };
+	__u32 all = vm_addr(7, VM_NODE_ALL), one = self->node[1].addr;
+	__u8 got[256];
+	int n;
+
+	if (!bed_live_clones())
+		SKIP(return, "clones of a live run's frames hold other bytes here");
+
+	run_mixed(_metadata, &self->bed, &self->node[0], all, one, 8);
+	run_mixed(_metadata, &self->bed, &self->node[0], one, all, 8);
+	EXPECT_EQ(0, bed_differences(&self->bed, want, NODES));
+	for (n = 0; link_read(&self->node[1].link, got, sizeof(got)) > 0; n++)
+		;
+	EXPECT_EQ(16, n);
 }
 
 TEST_HARNESS_MAIN

@@ -130,6 +130,17 @@ TEST_F(lost, node_without_a_tap_is_refused_outright)
 	EXPECT_EQ(0, bed_differences(&self->bed, &want, 1));
 }
 
+/* In batches, where a live run can. */
+static int send_group(FIXTURE_DATA(lost) * self, const void *frame, size_t len, unsigned int frames)
+{
+	if (bed_live_clones())
+		return bed_live_run(&self->bed, self->a.link.ifindex, frame, len, frames);
+	while (frames--)
+		if (link_write(&self->a.link, frame, len) != (ssize_t)len)
+			return -EIO;
+	return 0;
+}
+
 TEST_F(lost, group_counts_at_each_receiver_by_itself)
 {
 	struct bed_want want[3] = { { self->a.slot, { 500, 500 * 64 } },
@@ -140,7 +151,7 @@ TEST_F(lost, group_counts_at_each_receiver_by_itself)
 	/* b's ring is full half-way, c's never. */
 	ASSERT_EQ(0, link_set_ring(self->c.link.name, 4 * RING));
 	bed_frame_to(frame, 64, vm_addr(7, VM_NODE_ALL), self->a.addr, 1);
-	ASSERT_EQ(0, bed_live_run(&self->bed, self->a.link.ifindex, frame, 64, 500));
+	ASSERT_EQ(0, send_group(self, frame, 64, 500));
 	want[1].counters.drops[VM_DROP_LOST_FULL] = 500 - RING;
 	EXPECT_EQ(0, bed_differences(&self->bed, want, 3));
 	EXPECT_EQ(RING, drain(&self->b.link));
@@ -157,7 +168,7 @@ TEST_F(lost, group_with_a_closed_member)
 	ASSERT_EQ(0, link_persist(&self->b.link));
 	link_close(&self->b.link);
 	bed_frame_to(frame, 64, vm_addr(7, VM_NODE_ALL), self->a.addr, 1);
-	ASSERT_EQ(0, bed_live_run(&self->bed, self->a.link.ifindex, frame, 64, 10));
+	ASSERT_EQ(0, send_group(self, frame, 64, 10));
 	want[1].counters.drops[VM_DROP_LOST_CLOSED] = 10;
 	EXPECT_EQ(0, bed_differences(&self->bed, want, 3));
 	EXPECT_EQ(10, drain(&self->c.link));

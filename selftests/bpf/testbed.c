@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -335,6 +336,15 @@ int bed_live_run(struct bed *bed, int ifindex, const void *frame, size_t len, un
 					  .flags = BPF_F_TEST_XDP_LIVE_FRAMES };
 
 	return bpf_prog_test_run_opts(prog_fd(bed), &opts);
+}
+
+bool bed_live_clones(void)
+{
+	struct utsname kernel;
+	int major, minor;
+
+	return !uname(&kernel) && sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 3));
 }
 
 void bed_frame(void *frame, size_t len, const __u8 dst[VM_MAC_LEN], const __u8 src[VM_MAC_LEN],

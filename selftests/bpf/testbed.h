@@ -83,6 +83,9 @@ int bed_test_run(struct bed *bed, int ifindex, const void *frame, size_t len, vo
 		 __u32 *verdict);
 int bed_live_run(struct bed *bed, int ifindex, const void *frame, size_t len, unsigned int repeat);
 
+/* Do clones of a live run's frames hold the frame's bytes? Below 6.3 they do not. */
+bool bed_live_clones(void);
+
 /* Write header and a pattern of @seed into a frame of @len bytes. */
 void bed_frame(void *frame, size_t len, const __u8 dst[VM_MAC_LEN], const __u8 src[VM_MAC_LEN],
 	       __u16 ethertype, unsigned int seed);
