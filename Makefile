@@ -64,6 +64,12 @@ C_ALL		= -std=gnu11 $(WARN) -D_GNU_SOURCE -I$(srctree)/include -I$(srctree)/incl
 		  -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -MMD -MP $(CFLAGS)
 L_ALL		= -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 
+# $(call install_sed,EXPRESSIONS,FROM,TO): a file for everybody to read, whatever the umask.
+define install_sed
+	$(Q)install -D -m 644 $(2) $(3)
+	$(Q)sed -i $(1) $(3)
+endef
+
 PROGS		:=
 HEADERS		:= $(patsubst $(srctree)/%,%,$(wildcard $(srctree)/include/virtmesh/*.h \
 			$(srctree)/include/uapi/linux/*.h))

@@ -21,9 +21,8 @@ install-broker: $(O)/broker/virtmeshd
 	$(call quiet,INSTALL,virtmeshd)
 	$(Q)install -D -m 755 $(O)/broker/virtmeshd $(DESTDIR)$(SBINDIR)/virtmeshd
 	$(Q)install -D -m 644 $(srctree)/broker/virtmeshd.8 $(DESTDIR)$(MANDIR)/man8/virtmeshd.8
-	$(Q)mkdir -p $(DESTDIR)$(UNITDIR)
-	$(Q)sed 's|/usr/local/sbin/|$(SBINDIR)/|' $(srctree)/deploy/systemd/virtmeshd.service \
-		>$(DESTDIR)$(UNITDIR)/virtmeshd.service
+	$(call install_sed,'s|/usr/local/sbin/|$(SBINDIR)/|',$(srctree)/deploy/systemd/virtmeshd.service,\
+		$(DESTDIR)$(UNITDIR)/virtmeshd.service)
 
 uninstall:: uninstall-broker
 uninstall-broker:

@@ -111,10 +111,10 @@ install-kmod:
 	$(Q)install -m 644 $(filter-out %/io.c %/bench.c,$(KMOD_SRC)) $(DESTDIR)$(KMOD_DKMS)
 	$(Q)install -m 644 $(KMOD_HDR) $(DESTDIR)$(KMOD_DKMS)/include/virtmesh
 	$(Q)install -m 644 $(KMOD_UAPI) $(DESTDIR)$(KMOD_DKMS)/include/uapi/linux
-	$(Q)sed 's|@VERSION@|$(KMOD_VERSION)|' $(srctree)/deploy/dkms/dkms.conf >$(DESTDIR)$(KMOD_DKMS)/dkms.conf
+	$(call install_sed,'s|@VERSION@|$(KMOD_VERSION)|',$(srctree)/deploy/dkms/dkms.conf,$(DESTDIR)$(KMOD_DKMS)/dkms.conf)
 	$(Q)install -D -m 755 $(srctree)/deploy/virtmesh-bind $(DESTDIR)$(SBINDIR)/virtmesh-bind
-	$(Q)install -d $(DESTDIR)$(UDEVDIR)
-	$(Q)sed 's|@SBINDIR@|$(SBINDIR)|' $(srctree)/deploy/udev/90-virtmesh.rules >$(DESTDIR)$(UDEVDIR)/90-virtmesh.rules
+	$(call install_sed,'s|@SBINDIR@|$(SBINDIR)|',$(srctree)/deploy/udev/90-virtmesh.rules,\
+		$(DESTDIR)$(UDEVDIR)/90-virtmesh.rules)
 	$(Q)install -D -m 644 $(srctree)/deploy/udev/70-virtmesh.link $(DESTDIR)$(LINKDIR)/70-virtmesh.link
 	$(Q)install -D -m 644 $(srctree)/deploy/modprobe.d/virtmesh.conf $(DESTDIR)$(MODPROBEDIR)/virtmesh.conf
 	@[ -n '$(DESTDIR)' ] || echo '  the guest driver: dkms install virtmesh/$(KMOD_VERSION)'

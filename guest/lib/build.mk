@@ -52,13 +52,14 @@ install-lib: $(LV_SHARED) $(LV_STATIC)
 	$(Q)ln -sf $(LV_SONAME) $(DESTDIR)$(LIBDIR)/libvirtmesh.so
 	$(Q)install -m 644 $(LV_STATIC) $(DESTDIR)$(LIBDIR)/libvirtmesh.a
 	$(Q)install -D -m 644 $(srctree)/guest/lib/virtmesh.h $(DESTDIR)$(INCLUDEDIR)/virtmesh.h
-	$(Q)install -d $(addprefix $(DESTDIR),$(PKGCONFIGDIR) $(MANDIR)/man3 $(MANDIR)/man7)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(LV_VERSION)|' $(srctree)/guest/lib/virtmesh.pc.in \
-		>$(DESTDIR)$(PKGCONFIGDIR)/virtmesh.pc
+	$(call install_sed,-e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(LV_VERSION)|',\
+		$(srctree)/guest/lib/virtmesh.pc.in,$(DESTDIR)$(PKGCONFIGDIR)/virtmesh.pc)
+	$(Q)install -d $(DESTDIR)$(MANDIR)/man3
 	$(Q)install -m 644 $(LV_MAN3) $(DESTDIR)$(MANDIR)/man3
-	$(Q)install -m 644 $(LV_MAN7) $(DESTDIR)$(MANDIR)/man7
-	$(Q)for a in $(LV_ALIASES); do \
+	$(call install_sed,'s|/usr/local/share/doc/virtmesh/libvirtmesh|$(LV_EXAMPLEDIR)|',$(LV_MAN7),\
+		$(DESTDIR)$(MANDIR)/man7/$(notdir $(LV_MAN7)))
+	$(Q)umask 022; for a in $(LV_ALIASES); do \
 		echo ".so man3/$${a#*=}" >$(DESTDIR)$(MANDIR)/man3/$${a%=*}.3; done
 	@# Where it is for use here, programs find it at once.
 	$(Q)[ -n '$(DESTDIR)' ] || ldconfig || :

@@ -20,12 +20,10 @@ install:: install-port
 install-port: $(O)/host/vhost/virtmesh-port
 	$(call quiet,INSTALL,virtmesh-port)
 	$(Q)install -D -m 755 $< $(DESTDIR)$(SBINDIR)/virtmesh-port
-	$(Q)install -D -m 644 $(srctree)/host/vhost/virtmesh-port.8 \
-		$(DESTDIR)$(MANDIR)/man8/virtmesh-port.8
-	$(Q)mkdir -p $(DESTDIR)$(UNITDIR)
-	$(Q)sed 's|/usr/local/sbin/|$(SBINDIR)/|' \
-		$(srctree)/deploy/systemd/virtmesh-port@.service \
-		>$(DESTDIR)$(UNITDIR)/virtmesh-port@.service
+	$(call install_sed,'s|/usr/local/share/doc/virtmesh/examples|$(EXAMPLEDIR)|',\
+		$(srctree)/host/vhost/virtmesh-port.8,$(DESTDIR)$(MANDIR)/man8/virtmesh-port.8)
+	$(call install_sed,'s|/usr/local/sbin/|$(SBINDIR)/|',$(srctree)/deploy/systemd/virtmesh-port@.service,\
+		$(DESTDIR)$(UNITDIR)/virtmesh-port@.service)
 
 uninstall:: uninstall-port
 uninstall-port:

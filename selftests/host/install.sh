@@ -14,7 +14,9 @@ goals() {
 
 installed() {
 	local f
-	goals install
+	# A cautious administrator's umask; the files are for everybody all the same.
+	(umask 077 && goals install)
+	eq "$(find "$dest" ! -type l ! -perm -004)" "" "nobody but root can read"
 	for f in usr/sbin/virtmesh usr/sbin/virtmeshd usr/sbin/virtmesh-port usr/sbin/virtmesh-bind usr/bin/mesh; do
 		[ -x "$dest/$f" ] || fail "no $f"
 	done
@@ -29,7 +31,7 @@ installed() {
 		[ -s "$dest/$f" ] || fail "no $f"
 	done
 	# What says where the programs are says where these were put.
-	eq "$(grep -rIl "/usr/local/\|@[A-Z]*@" "$dest/lib" "$dest/usr/src"/*/dkms.conf "$dest/usr/lib" || :)" "" \
+	eq "$(grep -rIl "/usr/local/\|@[A-Z]*@" "$dest/lib" "$dest/usr/src"/*/dkms.conf "$dest/usr/lib" "$dest/usr/share" || :)" "" \
 		"names another place"
 	grep -rhoE '/usr/s?bin/(virtmesh|mesh)[a-z-]*' "$dest/lib" | sort -u >"$tmp/named"
 	while read -r f; do
