@@ -21,6 +21,32 @@ units_verify() {
 	done
 	eq "$(systemd-analyze verify "$tmp/units/virtmesh-port@.service" 2>&1)" ""
 	eq "$(systemd-analyze verify "$tmp/units/virtmeshd.service" 2>&1)" ""
+	sed 's|^ExecStart=virtmesh|ExecStart=/bin/true|; /^Documentation=/d' \
+		"$srctree/deploy/examples/mesh.service" >"$tmp/units/mesh.service"
+	eq "$(systemd-analyze verify "$tmp/units/mesh.service" 2>&1)" ""
+}
+
+# The commands of the unit, as they stand there, twice: it may be started again.
+mesh_example() {
+	local words i
+	for user in passwd group; do
+		cp "/etc/$user" "$tmp/$user"
+		grep -q '^libvirt-qemu:' "$tmp/$user" || case $user in
+		passwd) echo "libvirt-qemu:x:61020:61021::/nonexistent:/bin/false" ;;
+		group) echo "libvirt-qemu:x:61021:" ;;
+		esac >>"$tmp/$user"
+		mount --bind "$tmp/$user" "/etc/$user"
+	done
+	for i in 1 2; do
+		while read -r words; do
+			# shellcheck disable=SC2086 # words
+			$words || fail "$words"
+		done < <(sed -n 's/^ExecStart=//p' "$srctree/deploy/examples/mesh.service")
+	done
+	umount /etc/passwd /etc/group
+	eq "$(port_json vm1 node) $(port_json vm3 node)" "1 3"
+	eq "$(port_json vm3 vhost_user)" true
+	unmesh
 }
 
 # Ends with 1 when the exposure is above the threshold (in tenths).
@@ -197,6 +223,7 @@ case_on "sysusers makes the port's user a member of virtmesh" users_are_made
 case_on "tmpfiles makes what the command would make" directories_are_made
 case_on "the command makes the directory as the broker's unit wants it" \
 	with_mesh directory_is_the_unit_s
+case_on "the commands of the unit for each boot make the mesh, once" mesh_example
 case_on "the libvirt example is a domain with port vm1 on shared memory" with_mesh libvirt_example
 case_on "the cloud-hypervisor example gives socket, address and shared memory" \
 	with_mesh cloud_hypervisor_example
