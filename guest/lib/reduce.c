@@ -229,15 +229,22 @@ int vmesh_reduce_scatter(struct vmesh_group *g, const void *sbuf, void *rbuf, si
 {
 	struct reduction red;
 	size_t part, all;
+	__u64 offset;
+	__u32 handle;
 	char *parts;
 	void *scratch;
 	int err;
 
 	err = begin(&red, g, g->size, count, type, reduction, flags, timeout_ns);
-	if (err || !count)
-		return err;
 	part = count * red.size;
 	all = part * g->size;
+	/* As above; and to an all-gather no sbuf would mean what scratch memory has. */
+	if (!err)
+		err = vmesh_buf_find(g->mesh, sbuf, all, &handle, &offset);
+	if (!err)
+		err = vmesh_buf_find(g->mesh, rbuf, part, &handle, &offset);
+	if (err || !count)
+		return err;
 	if (!sliced(&red, flags, all, ONE_FRAME)) {
 		err = vmesh_group_scratch(g, all * g->size, &scratch);
 		if (!err)

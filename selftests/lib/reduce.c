@@ -198,6 +198,7 @@ static void refused(struct rank *r)
 {
 	struct vmesh_buf *buf;
 	char *p, stack[64];
+	unsigned int flags;
 
 	CHECK_EQ(r, vmesh_buf_alloc(r->mesh, 4096, &buf), 0);
 	p = vmesh_buf_addr(buf);
@@ -210,6 +211,19 @@ static void refused(struct rank *r)
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, stack, 4, VMESH_F32, 1, VMESH_DIRECT, 0), -EFAULT);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, stack, 4, VMESH_F32, 1, VMESH_SLICED, 0), -EFAULT);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, p, 0, VMESH_F32, 1, 0, 0), 0);
+	for (flags = 0; flags <= VMESH_SLICED; flags++) {
+		CHECK_EQ(r, vmesh_reduce_scatter(r->group, NULL, p, 4, VMESH_F32, 1, flags, 0),
+			 -EFAULT);
+		CHECK_EQ(r, vmesh_reduce_scatter(r->group, stack, p, 4, VMESH_F32, 1, flags, 0),
+			 -EFAULT);
+		CHECK_EQ(r, vmesh_reduce_scatter(r->group, p, NULL, 4, VMESH_F32, 1, flags, 0),
+			 -EFAULT);
+		CHECK_EQ(r, vmesh_reduce_scatter(r->group, p, stack, 4, VMESH_F32, 1, flags, 0),
+			 -EFAULT);
+		CHECK_EQ(r, vmesh_reduce_scatter(r->group, p, p, 1025, VMESH_F32, 1, flags, 0),
+			 -EFAULT);
+		CHECK_EQ(r, vmesh_reduce_scatter(r->group, p, p, 0, VMESH_F32, 1, flags, 0), 0);
+	}
 	CHECK_EQ(r, vmesh_type_size(VMESH_BF16), 2);
 	CHECK_EQ(r, vmesh_type_size(7), 0);
 }
