@@ -19,7 +19,7 @@
 #include <time.h>
 #include "lib.h"
 
-/* A vector is worked on in pieces, so that scratch memory stays small. */
+/* A vector is worked on in pieces, so that scratch memory stays small: twice this at most. */
 #define PIECE_BYTES (4u << 20)
 
 /*
@@ -213,7 +213,11 @@ int vmesh_allreduce(struct vmesh_group *g, const void *sbuf, void *rbuf, size_t 
 	if (err || !count)
 		return err;
 	in_slices = sliced(&red, flags, count * red.size, threshold(&red));
-	piece = PIECE_BYTES / red.size / (in_slices ? 1 : g->size);
+	/*
+	 * Slices of a whole piece come out even, so that none is laid out; and ranks that
+	 * are out, for whom there is room among the parts as well, do not make it more.
+	 */
+	piece = PIECE_BYTES / red.size / g->size * (in_slices ? red.ranks : 1);
 	for (at = 0; at < count && !err; at += n) {
 		size_t offs = at * red.size;
 

@@ -153,8 +153,17 @@ static void long_vector(struct rank *r)
 	allreduce(r, (5 << 20) / 4 + 7, VMESH_F32, VMESH_SUM, VMESH_SLICED, false);
 	if (!r->error[0])
 		allreduce(r, (5 << 20) / 4 + 7, VMESH_F32, VMESH_SUM, VMESH_DIRECT, true);
-	if (!r->error[0])
-		reduce_scatter(r, (1 << 20) / 4 + 7, VMESH_BF16, VMESH_AVG, 0);
+	if (r->error[0])
+		return;
+	/* Twice as much where a whole piece is laid out anew. */
+	CHECK(r, vmesh_buf_size(r->group->scratch) <= 4 << 20);
+	/* The longest that is not a whole one. */
+	allreduce(r, (4 << 20) / 8 / r->size * r->size - 1, VMESH_F64, VMESH_MAX, VMESH_SLICED,
+		  true);
+	if (r->error[0])
+		return;
+	CHECK(r, vmesh_buf_size(r->group->scratch) <= 8 << 20);
+	reduce_scatter(r, (1 << 20) / 4 + 7, VMESH_BF16, VMESH_AVG, 0);
 }
 
 TEST_F_TIMEOUT(ranks, a_long_vector_is_done_in_pieces, 120)
@@ -185,6 +194,11 @@ static void survivors(struct rank *r)
 		if (r->error[0])
 			return;
 	}
+	if (r->size > 4)
+		return;
+	allreduce(r, (5 << 20) / 8 + 7, VMESH_F64, VMESH_SUM, VMESH_SLICED, false);
+	if (!r->error[0])
+		CHECK(r, vmesh_buf_size(r->group->scratch) <= 8 << 20);
 }
 
 TEST_F_TIMEOUT(ranks, without_a_missing_rank_the_rest_is_reduced, 60)
