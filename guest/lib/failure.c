@@ -260,17 +260,17 @@ void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmes
 	publish(g, &f);
 }
 
-void vmesh_failed_ranks(struct vmesh_group *g, int error, uint64_t missing, uint16_t rank,
-			uint16_t reason, uint64_t elapsed_ns)
+void vmesh_failed_form(struct vmesh_group *g, int error, const struct virtmesh_group_form *arg,
+		       uint64_t elapsed_ns)
 {
-	struct vmesh_failure f = {
-		.error = error,
-		.missing = missing,
-		.rank = rank,
-		.reason = reason,
-		.elapsed_ns = elapsed_ns,
-	};
+	struct vmesh_failure f = { .error = error, .elapsed_ns = elapsed_ns };
 
+	/* Else `missing` are those who had not come yet, and it is not for them that it failed. */
+	if (error == -ETIMEDOUT || error == -EXDEV) {
+		f.missing = arg->missing;
+		f.rank = arg->rank;
+		f.reason = arg->reason;
+	}
 	publish(g, &f);
 }
 

@@ -56,13 +56,15 @@ int vmesh_group_form(struct vmesh_group *g, uint64_t timeout_ns, unsigned int fl
 		.group = g->handle,
 		.flags = flags & VMESH_SURVIVORS ? VIRTMESH_FORM_SURVIVORS : 0,
 	};
+	uint64_t since;
 	int err;
 
 	if (flags & ~VMESH_SURVIVORS)
 		return -EINVAL;
+	since = now_ns();
 	err = g->mesh->ops->ioctl(g->mesh->fd, VIRTMESH_IOC_GROUP_FORM, &arg);
 	if (err) {
-		vmesh_failed_ranks(g, err, arg.missing, arg.rank, arg.reason, arg.timeout_ns);
+		vmesh_failed_form(g, err, &arg, now_ns() - since);
 		return err;
 	}
 	pthread_mutex_lock(&g->mesh->lock);

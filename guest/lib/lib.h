@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <linux/virtmesh.h>
 #include "virtmesh.h"
 
@@ -108,8 +109,9 @@ void vmesh_failed(struct vmesh_group *g, int error, const struct virtmesh_op *op
 /* A control message; @missing: whom it was for, if it was. */
 void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmesh_control *arg,
 			  uint64_t missing);
-void vmesh_failed_ranks(struct vmesh_group *g, int error, uint64_t missing, uint16_t rank,
-			uint16_t reason, uint64_t elapsed_ns);
+/* Forming it, as the kernel answered, which took so long. */
+void vmesh_failed_form(struct vmesh_group *g, int error, const struct virtmesh_group_form *arg,
+		       uint64_t elapsed_ns);
 /* reduce.c: the environment's wish for vmesh.algorithm, or -EINVAL. */
 int vmesh_algorithm_wanted(void);
 
@@ -125,6 +127,15 @@ static inline uint64_t deadline_or_default(const struct vmesh_group *g, uint64_t
 	uint64_t t = timeout_ns ? timeout_ns : g->timeout_ns;
 
 	return t < VIRTMESH_TIMEOUT_MAX_NS ? t : VIRTMESH_TIMEOUT_MAX_NS;
+}
+
+/* CLOCK_MONOTONIC */
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return VMESH_S(ts.tv_sec) + ts.tv_nsec;
 }
 
 #endif /* LIBVIRTMESH_LIB_H */

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "lib.h"
 
 /* A vector is worked on in pieces, so that scratch memory stays small: twice this at most. */
@@ -80,14 +79,6 @@ static size_t threshold(const struct reduction *red)
 	while (thresholds[i].ranks < red->ranks)
 		i++;
 	return thresholds[i].sliced;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return VMESH_S(ts.tv_sec) + ts.tv_nsec;
 }
 
 /* Several rounds have one deadline. What is left is at least a nanosecond: the

@@ -121,8 +121,9 @@ int vmesh_group_create(struct vmesh *mesh, uint32_t id, const uint16_t *nodes, u
 		       struct vmesh_group **group);
 /*
  * Meet the other members: every member calls it, also to start anew after a
- * failure (VMESH_SURVIVORS). -ETIMEDOUT, -EHOSTDOWN: members are missing;
- * -EXDEV: a member has another list; -EHOSTUNREACH: the others excluded this node.
+ * failure (VMESH_SURVIVORS). -ETIMEDOUT: members are missing; -EXDEV: a member has
+ * another list; -EHOSTUNREACH: the others excluded this node; -EBUSY: another
+ * thread forms it; -EINTR: a signal came.
  */
 int vmesh_group_form(struct vmesh_group *group, uint64_t timeout_ns, unsigned int flags);
 /*

@@ -281,6 +281,66 @@ TEST(who_is_missing_is_named)
 	EXPECT_STREQ("", ranks_run(4, stalled, NULL));
 }
 
+/* Rank 1 has left, and the others go on without it: it comes back, and learns that. */
+static void excluded(struct rank *r)
+{
+	const uint16_t nodes[] = { 11, 12, 13 };
+	struct vmesh_group *copy, *again;
+	struct vmesh_failure f;
+
+	CHECK_EQ(r, vmesh_group_dup(r->group, 0, &copy), 0);
+	if (r->rank == 1) {
+		vmesh_group_leave(r->group);
+		CHECK_EQ(r, vmesh_group_create(r->mesh, 3, nodes, 3, &again), 0);
+		CHECK_EQ(r, vmesh_group_form(again, VMESH_S(20), 0), -EHOSTUNREACH);
+		vmesh_group_failure(again, &f);
+		CHECK_EQ(r, f.error, -EHOSTUNREACH);
+		/* The others it had not met yet have done nothing wrong. */
+		CHECK_EQ(r, f.missing, 0);
+		CHECK_EQ(r, f.node, 0);
+		CHECK(r, f.elapsed_ns < VMESH_S(20));
+		CHECK(r, !strcmp(vmesh_strerror(again, -EHOSTUNREACH),
+				 "forming of group 3: this node or that rank was excluded, "
+				 "or there is no such node"));
+	} else {
+		CHECK(r, vmesh_barrier(r->group, 0) < 0);
+		CHECK_EQ(r, vmesh_group_form(r->group, 0, VMESH_SURVIVORS), 0);
+		CHECK_EQ(r, vmesh_group_members(r->group), 5);
+	}
+	/* Nobody goes before it has. */
+	CHECK_EQ(r, vmesh_barrier(copy, 0), 0);
+}
+
+TEST(who_was_excluded_blames_nobody)
+{
+	EXPECT_STREQ("", ranks_run(3, excluded, NULL));
+}
+
+static void forming_ends(struct rank *r)
+{
+	const uint16_t nodes[] = { 11, 99 };
+	struct vmesh_group *g;
+	struct vmesh_failure f;
+
+	CHECK_EQ(r, vmesh_group_create(r->mesh, 4, nodes, 2, &g), 0);
+	fake_interrupt(1);
+	CHECK_EQ(r, vmesh_group_form(g, VMESH_S(20), 0), -EINTR);
+	vmesh_group_failure(g, &f);
+	CHECK_EQ(r, f.missing, 0);
+	CHECK(r, f.elapsed_ns < VMESH_S(20));
+	CHECK(r, !strcmp(vmesh_strerror(g, -EINTR), "forming of group 4: Interrupted system call"));
+	CHECK_EQ(r, vmesh_group_form(g, VMESH_MS(20), 0), -ETIMEDOUT);
+	vmesh_group_failure(g, &f);
+	CHECK_EQ(r, f.missing, 2);
+	CHECK_EQ(r, f.node, 99);
+	CHECK(r, f.elapsed_ns >= VMESH_MS(19)); /* clocks differ */
+}
+
+TEST(only_who_is_late_is_to_blame_for_it)
+{
+	EXPECT_STREQ("", ranks_run(1, forming_ends, NULL));
+}
+
 struct says {
 	struct virtmesh_op op;
 	struct virtmesh_done done;

@@ -90,6 +90,32 @@ static int create(int fd, struct virtmesh_group_create *arg)
 	return 0;
 }
 
+/* The others have formed the group without us. */
+static bool left_out(const struct member *self)
+{
+	unsigned int r;
+
+	for (r = 0; r < self->count; r++) {
+		const struct member *m = fake_peer(self, r);
+
+		if (m && m->formed && !m->fenced && !m->forming && !(m->members >> self->rank & 1))
+			return true;
+	}
+	return false;
+}
+
+/* As the kernel: whatever the error is, it says who has not come. */
+static int not_formed(struct member *self, struct virtmesh_group_form *arg, uint64_t missing,
+		      int err)
+{
+	self->forming = false;
+	arg->missing = missing;
+	arg->rank = __builtin_ctzll(missing);
+	arg->reason = VIRTMESH_REASON_ABSENT;
+	self->missing |= missing;
+	return err;
+}
+
 static int form(struct virtmesh_group_form *arg)
 {
 	struct member *self = &fake.groups[arg->group - 1];
@@ -128,15 +154,15 @@ static int form(struct virtmesh_group_form *arg)
 			pthread_cond_broadcast(&fake.changed);
 			break;
 		}
+		if (left_out(self))
+			return not_formed(self, arg, wanted & ~here, -EHOSTUNREACH);
 		pthread_cond_broadcast(&fake.changed);
-		if (!fake_wait(deadline) && self->formings == before) {
-			self->forming = false;
-			arg->missing = wanted & ~here;
-			arg->rank = __builtin_ctzll(arg->missing);
-			arg->reason = VIRTMESH_REASON_ABSENT;
-			self->missing |= arg->missing;
-			return -ETIMEDOUT;
+		if (fake.interrupts) {
+			fake.interrupts--;
+			return not_formed(self, arg, wanted & ~here, -EINTR);
 		}
+		if (!fake_wait(deadline) && self->formings == before)
+			return not_formed(self, arg, wanted & ~here, -ETIMEDOUT);
 	}
 	arg->members = self->members;
 	return 0;
