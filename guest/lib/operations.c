@@ -41,6 +41,20 @@ int vmesh_recv(struct vmesh_group *g, unsigned int rank, uint32_t tag, void *buf
 	return err ? err : (int)req.done.result;
 }
 
+/*
+ * As the kernel would say of a message to or from @rank. It says so of each when it is
+ * posted, and then the other one, which cannot be taken back, would be waited for.
+ */
+static int reachable(struct vmesh_group *g, unsigned int rank)
+{
+	uint64_t members = vmesh_group_members(g);
+
+	if (rank == g->rank)
+		return -EINVAL;
+	/* Without any it was never formed, and both are refused. */
+	return members && !(members >> rank & 1) ? -EHOSTUNREACH : 0;
+}
+
 int vmesh_sendrecv(struct vmesh_group *g, unsigned int to, const void *sbuf, size_t slen,
 		   unsigned int from, void *rbuf, size_t rlen, uint32_t tag, uint64_t timeout_ns)
 {
@@ -53,6 +67,10 @@ int vmesh_sendrecv(struct vmesh_group *g, unsigned int to, const void *sbuf, siz
 	if (!err)
 		err = told(&send, vmesh_op_message(&send, g, VIRTMESH_OP_SEND, to, tag, sbuf, slen,
 						   timeout_ns));
+	if (!err)
+		err = told(&recv, reachable(g, from));
+	if (!err)
+		err = told(&send, reachable(g, to));
 	if (!err)
 		err = vmesh_run(g->mesh, reqs, 2);
 	return err ? err : (int)recv.done.result;

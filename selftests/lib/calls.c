@@ -212,18 +212,24 @@ static void refusals(struct rank *r)
 	char *in = page(r), text[256];
 
 	CHECK(r, in);
+	if (r->rank == 1) {
+		CHECK_EQ(r, vmesh_group_form(r->group, 0, 0), 0);
+		CHECK_EQ(r, vmesh_group_form(r->group, 0, 0), 0);
+		CHECK_EQ(r, vmesh_barrier(r->group, 0), 0);
+		return;
+	}
 	fake_refuse(VIRTMESH_OP_BARRIER, EAGAIN);
 	CHECK_EQ(r, vmesh_ibarrier(r->group, 0, &req), -EAGAIN);
 	CHECK(r, !req);
 	/* The first of two is refused, the second goes on its way; and the other way round. */
 	fake_refuse(VIRTMESH_OP_RECV, EAGAIN);
-	CHECK_EQ(r, vmesh_sendrecv(r->group, 0, in, 4, 0, in + 8, 4, 0, VMESH_MS(1)), -EAGAIN);
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 1, in, 4, 1, in + 8, 4, 0, VMESH_MS(1)), -EAGAIN);
 	CHECK_EQ(r, vmesh_group_form(r->group, 0, 0), 0);
 	fake_refuse(VIRTMESH_OP_SEND, ENODEV);
-	CHECK_EQ(r, vmesh_sendrecv(r->group, 0, in, 4, 0, in + 8, 4, 0, VMESH_MS(1)), -ETIMEDOUT);
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 1, in, 4, 1, in + 8, 4, 0, VMESH_MS(1)), -ETIMEDOUT);
 	CHECK_EQ(r, vmesh_barrier(r->group, 0), -ESTALE);
 	snprintf(text, sizeof(text), "%s", vmesh_strerror(r->group, -ESTALE));
-	CHECK(r, !strncmp(text, "barrier on group 3: node 11 stalled", 35));
+	CHECK(r, !strncmp(text, "barrier on group 3: node 12 stalled", 35));
 	CHECK_EQ(r, vmesh_group_form(r->group, 0, 4), -EINVAL);
 	CHECK_EQ(r, vmesh_group_form(r->group, 0, 0), 0);
 	CHECK_EQ(r, vmesh_barrier(r->group, 0), 0);
@@ -232,7 +238,47 @@ static void refusals(struct rank *r)
 
 TEST(a_refused_operation_leaves_nothing_behind)
 {
-	EXPECT_STREQ("", ranks_run(1, refusals, NULL));
+	EXPECT_STREQ("", ranks_run(2, refusals, NULL));
+}
+
+/* Rank 1 is out: what is to go there or come from there takes nothing else with it. */
+static void halves(struct rank *r)
+{
+	char *in = page(r), *out = page(r);
+	struct vmesh_req *req;
+	uint64_t since;
+
+	CHECK(r, in && out);
+	if (r->rank == 1)
+		return;
+	CHECK(r, vmesh_barrier(r->group, 0) < 0);
+	CHECK_EQ(r, vmesh_group_form(r->group, 0, VMESH_SURVIVORS), 0);
+	memset(in, r->rank + 1, LEN);
+	if (r->rank == 2)
+		CHECK_EQ(r, vmesh_isend(r->group, 0, 7, in, LEN, 0, &req), 0);
+	CHECK_EQ(r, vmesh_barrier(r->group, 0), 0);
+	if (r->rank == 2) {
+		/* Of all that rank 0 tries, only the last one comes. */
+		CHECK_EQ(r, vmesh_wait(req), 0);
+		CHECK_EQ(r, vmesh_recv(r->group, 0, 7, out, LEN, 0), 1);
+		return;
+	}
+	since = now_ns();
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 1, in, LEN, 2, out, LEN, 7, VMESH_S(20)),
+		 -EHOSTUNREACH);
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 2, in, LEN, 1, out, LEN, 7, VMESH_S(20)),
+		 -EHOSTUNREACH);
+	CHECK(r, !strncmp(vmesh_strerror(r->group, -EHOSTUNREACH), "receive on group 3: ", 20));
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 0, in, LEN, 2, out, LEN, 7, VMESH_S(20)), -EINVAL);
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 2, in, LEN, 0, out, LEN, 7, VMESH_S(20)), -EINVAL);
+	CHECK(r, now_ns() - since < VMESH_S(5));
+	CHECK_EQ(r, vmesh_sendrecv(r->group, 2, in, 1, 2, out, LEN, 7, VMESH_S(20)), LEN);
+	CHECK(r, all(out, LEN, 3));
+}
+
+TEST(half_of_a_sendrecv_is_none_of_it)
+{
+	EXPECT_STREQ("", ranks_run(3, halves, NULL));
 }
 
 /* Rank 2 comes to nothing: everybody else learns that it was node 13, and since when. */

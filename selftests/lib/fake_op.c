@@ -216,6 +216,9 @@ static int post(int fd, const struct virtmesh_op *op)
 	}
 	if (!op->timeout_ns || op->timeout_ns > VIRTMESH_TIMEOUT_MAX_NS || op->rank >= m->count)
 		return -EINVAL;
+	if ((op->opcode == VIRTMESH_OP_SEND || op->opcode == VIRTMESH_OP_RECV) &&
+	    op->rank == m->rank)
+		return -EINVAL;
 	err = places(m, op, &s, &r);
 	if (err)
 		return err;
