@@ -53,28 +53,44 @@ static void say_time(struct text *t, uint64_t ns)
 		    (unsigned int)(ns % VMESH_S(1) / VMESH_MS(100)));
 }
 
-/* Of the parts of several ranks as chunks, this rank's own among them; else in bytes. */
-static void say_progress(struct text *t, const struct vmesh_group *g, const struct vmesh_failure *f)
+/*
+ * Of the parts of several ranks as chunks, this rank's own among them; else in bytes of
+ * all that come from, or go to, the others, as `bytes` are.
+ */
+static void say_progress(struct text *t, const struct vmesh_group *g, const struct vmesh_failure *f,
+			 bool root)
 {
-	unsigned int chunks = __builtin_popcountll(g->members);
+	unsigned int ranks = __builtin_popcountll(g->members);
+	uint64_t total = f->len;
+	bool chunks = false;
 
 	if (!f->len)
 		return;
 	switch (f->operation) {
 	case VIRTMESH_OP_ALLGATHER:
 	case VIRTMESH_OP_ALLTOALL:
-	case VIRTMESH_OP_GATHER: {
-		uint64_t chunk = f->bytes / f->len + 2;
-
-		say(t, " at chunk %" PRIu64 " of %u", chunk < chunks ? chunk : chunks, chunks);
+		chunks = true;
+		break;
+	case VIRTMESH_OP_GATHER:
+		chunks = root;
+		break;
+	case VIRTMESH_OP_BCAST:
+	case VIRTMESH_OP_SCATTER:
+		if (root)
+			total *= ranks - 1;
 		break;
 	}
-	default:
-		say(t, " at byte %" PRIu64 " of %" PRIu64, f->bytes, f->len);
+	if (chunks) {
+		uint64_t chunk = f->bytes / f->len + 2;
+
+		say(t, " at chunk %" PRIu64 " of %u", chunk < ranks ? chunk : ranks, ranks);
+	} else {
+		say(t, " at byte %" PRIu64 " of %" PRIu64, f->bytes, total);
 	}
 }
 
-static void say_node(struct text *t, const struct vmesh_group *g, const struct vmesh_failure *f)
+static void say_node(struct text *t, const struct vmesh_group *g, const struct vmesh_failure *f,
+		     bool root)
 {
 	say(t, "node %u ", f->node);
 	switch (f->reason) {
@@ -106,7 +122,7 @@ static void say_node(struct text *t, const struct vmesh_group *g, const struct v
 		say(t, "is missing");
 		say_time(t, f->elapsed_ns);
 	}
-	say_progress(t, g, f);
+	say_progress(t, g, f, root);
 }
 
 static void say_others(struct text *t, const struct vmesh_group *g, const struct vmesh_failure *f)
@@ -159,8 +175,9 @@ static const char *error_text(int error)
 	}
 }
 
-static void compose(const struct vmesh_group *g, const struct vmesh_failure *f, char *text,
-		    size_t size)
+/* root: this rank is its. */
+static void compose(const struct vmesh_group *g, const struct vmesh_failure *f, bool root,
+		    char *text, size_t size)
 {
 	const char *name = f->operation < VIRTMESH_OPS ? operations[f->operation] :
 							 "control message";
@@ -171,7 +188,7 @@ static void compose(const struct vmesh_group *g, const struct vmesh_failure *f, 
 		say(&t, " %" PRIu32, f->number);
 	say(&t, " %s group %" PRIu32 ": ", name ? "on" : "of", f->group);
 	if (f->missing) {
-		say_node(&t, g, f);
+		say_node(&t, g, f, root);
 		say_others(&t, g, f);
 	} else if (error_text(f->error)) {
 		say(&t, "%s", error_text(f->error));
@@ -205,7 +222,7 @@ static void ask(struct vmesh_group *g, struct vmesh_failure *f)
 		f->silent_ns = VMESH_MS(ranks[r].heard_ms);
 }
 
-static void publish(struct vmesh_group *g, struct vmesh_failure *f)
+static void publish(struct vmesh_group *g, struct vmesh_failure *f, bool root)
 {
 	char text[FAILURE_TEXT_MAX];
 
@@ -213,7 +230,7 @@ static void publish(struct vmesh_group *g, struct vmesh_failure *f)
 	f->group = g->id;
 	if (f->missing && f->rank < g->size)
 		f->node = g->nodes[f->rank];
-	compose(g, f, text, sizeof(text));
+	compose(g, f, root, text, sizeof(text));
 	memcpy(last_text, text, sizeof(text));
 	last_error = f->error;
 	pthread_mutex_lock(&g->mesh->lock);
@@ -239,7 +256,7 @@ void vmesh_failed(struct vmesh_group *g, int error, const struct virtmesh_op *op
 		f.elapsed_ns = done->elapsed_ns;
 		f.bytes = done->bytes;
 	}
-	publish(g, &f);
+	publish(g, &f, op && op->rank == g->rank);
 }
 
 void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmesh_control *arg,
@@ -257,7 +274,7 @@ void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmes
 		f.rank = __builtin_ctzll(missing);
 		f.elapsed_ns = arg->timeout_ns;
 	}
-	publish(g, &f);
+	publish(g, &f, false);
 }
 
 void vmesh_failed_form(struct vmesh_group *g, int error, const struct virtmesh_group_form *arg,
@@ -271,7 +288,7 @@ void vmesh_failed_form(struct vmesh_group *g, int error, const struct virtmesh_g
 		f.rank = arg->rank;
 		f.reason = arg->reason;
 	}
-	publish(g, &f);
+	publish(g, &f, false);
 }
 
 void vmesh_group_failure(struct vmesh_group *g, struct vmesh_failure *failure)

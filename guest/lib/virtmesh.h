@@ -268,7 +268,7 @@ struct vmesh_failure {
 	uint16_t rank;
 	uint64_t missing; /* ranks, a bit each */
 	uint64_t elapsed_ns;
-	uint64_t bytes; /* that had come, or were acknowledged */
+	uint64_t bytes; /* that had come, or were acknowledged, of all ranks together */
 	uint64_t len; /* of one part */
 	uint64_t silent_ns; /* since anything came from `node` */
 	uint64_t reserved[4];
