@@ -143,14 +143,37 @@ static void tell_json(const struct look *l)
 	json_object_put(o);
 }
 
-static void tell_what(__u16 node, const struct virtmesh_record *r)
+/* Bytes that come from, or go to, the others: what `bytes` will be. Ranks left out count. */
+static uint64_t total(const struct answer *a, unsigned int i)
 {
+	const struct virtmesh_record *r = &a->records[i];
+	uint64_t others = 0;
+
+	for (int k = 0; k < VIRTMESH_RANKS_MAX; k++)
+		others += a->nodes[i][k] && k != r->self;
+	switch (r->opcode) {
+	case VIRTMESH_OP_ALLGATHER:
+	case VIRTMESH_OP_ALLTOALL:
+		return r->len * others;
+	case VIRTMESH_OP_BCAST:
+	case VIRTMESH_OP_GATHER:
+	case VIRTMESH_OP_SCATTER:
+		return r->rank == r->self ? r->len * others : r->len;
+	default:
+		return r->len;
+	}
+}
+
+static void tell_what(__u16 node, const struct answer *a, unsigned int i)
+{
+	const struct virtmesh_record *r = &a->records[i];
+
 	printf("node %u: %s", node, mesh_opcode(r->opcode));
 	if (r->number)
 		printf(" %u", r->number);
 	printf(" on group %u", r->group);
 	if (r->len)
-		printf(", %" PRIu64 " bytes of %" PRIu64, (uint64_t)r->bytes, (uint64_t)r->len);
+		printf(", %" PRIu64 " bytes of %" PRIu64, (uint64_t)r->bytes, total(a, i));
 }
 
 static void tell_text(const struct look *l, size_t roots)
@@ -169,7 +192,7 @@ static void tell_text(const struct look *l, size_t roots)
 			if (!counts(l, a, i))
 				continue;
 			any = true;
-			tell_what(l->waits.node[n], r);
+			tell_what(l->waits.node[n], a, i);
 			printf(", for %.0f ms: waits for %s", waited_ms(a, r),
 			       r->missing ? "node" : "anybody");
 			for (int k = 0; k < VIRTMESH_RANKS_MAX; k++)

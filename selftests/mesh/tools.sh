@@ -82,6 +82,9 @@ stuck() {
 	done
 	out=$(vm_exec n2 'mesh stuck -m 300') || :
 	[[ $out == *'all wait for node 3, which '* ]] || fail "$out"
+	# Of the parts of three others.
+	[[ $out == *", $(json '.waiting[] | select(.node == 1) | "\(.bytes) bytes of \(.len * 3)"' <"$tmp/stuck"), for "* ]] ||
+		fail "$out"
 	interrupt n3 p KILL
 	for i in 1 2 4; do
 		outcome "n$i" p 30
