@@ -3,6 +3,7 @@
 # make lint: what a reviewer should not have to say.
 LINT_C		:= $(shell cd $(srctree) && find bpf broker deploy guest host include selftests -name '*.[ch]' | sort)
 LINT_SH		:= $(sort $(SH_FILES) $(wildcard deploy/*.sh .ci/run))
+LINT_MAN	:= $(shell cd $(srctree) && find broker guest host -name '*.[1-8]' | sort)
 CHECKPATCH	:= $(O)/kernel-src/scripts/checkpatch.pl
 
 # keep sorted; why each is off:
@@ -27,9 +28,9 @@ comma		:= ,
 empty		:=
 space		:= $(empty) $(empty)
 
-.PHONY: lint lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
+.PHONY: lint lint-format lint-checkpatch lint-shell lint-man lint-cppcheck lint-layout lint-spdx sparse
 DEPS_GOALS	+= lint lint-checkpatch
-lint: headers-alone lint-format lint-checkpatch lint-shell lint-cppcheck lint-layout lint-spdx sparse
+lint: headers-alone lint-format lint-checkpatch lint-shell lint-man lint-cppcheck lint-layout lint-spdx sparse
 	@echo 'lint: ok'
 
 lint-format:
@@ -44,6 +45,11 @@ lint-checkpatch: | $(O)/kernel-src/.from
 lint-shell:
 	$(call quiet,SHELLCHK,$(words $(LINT_SH)) files)
 	$(Q)shellcheck -x $(LINT_SH)
+
+# Of \\- a reader sees \-: it is an escaped backslash, and a hyphen.
+lint-man:
+	$(call quiet,MAN,$(words $(LINT_MAN)) files)
+	$(Q)if grep -nF '\\-' $(LINT_MAN); then echo 'man: \\- is printed as \-' >&2; exit 1; fi
 
 lint-cppcheck:
 	$(call quiet,CPPCHECK,$(words $(C_FILES)) files)
