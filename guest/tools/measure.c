@@ -380,11 +380,11 @@ const struct perf_bench *perf_bench(const char *name)
 {
 	static const struct perf_bench benches[] = {
 		/* keep sorted */
-		{ "allgather", true, part_of_each, allgather_measure, size_of_others },
-		{ "allreduce", true, one_part, allreduce_measure, one_size },
-		{ "barrier", false, one_part, barrier_measure, one_size },
-		{ "bcast", true, one_part, bcast_measure, one_size },
-		{ "send", true, send_parts, send_measure, one_size },
+		{ "allgather", true, 1, part_of_each, allgather_measure, size_of_others },
+		{ "allreduce", true, sizeof(float), one_part, allreduce_measure, one_size },
+		{ "barrier", false, 1, one_part, barrier_measure, one_size },
+		{ "bcast", true, 1, one_part, bcast_measure, one_size },
+		{ "send", true, 1, send_parts, send_measure, one_size },
 	};
 
 	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++)

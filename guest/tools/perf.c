@@ -23,12 +23,12 @@
 #define BUSY_LIMIT 10000
 
 static struct {
-	const char *sizes;
+	const char *sizes; /* NULL: from one element up to 1M */
 	unsigned int iterations; /* 0: by size */
 	unsigned int first; /* ranks that take part; 0: all */
 	unsigned int timeout_ms;
 	unsigned int busy_us;
-} opt = { .sizes = "1-1M", .timeout_ms = 30000 };
+} opt = { .timeout_ms = 30000 };
 
 static int tell_world(const char *name, const char *value)
 {
@@ -113,6 +113,29 @@ static int parse_sizes(const char *text, size_t *sizes)
 		if (*text++ != ',')
 			return -1;
 	}
+}
+
+/* What is to be measured. How many sizes, or -1 and a line on stderr. */
+static int get_sizes(const struct perf_bench *b, size_t *sizes)
+{
+	char all[32];
+	int n;
+
+	snprintf(all, sizeof(all), "%zu-1M", b->unit);
+	n = parse_sizes(opt.sizes ? opt.sizes : all, sizes);
+	if (n < 0)
+		fprintf(stderr,
+			"mesh: -s takes sizes from 1 to 1G, as 1,64,4K or 1-1M, not \"%s\"\n",
+			opt.sizes);
+	for (int i = 0; i < n; i++)
+		if (sizes[i] % b->unit) {
+			fprintf(stderr,
+				"mesh: perf: the elements of %s have %zu bytes each: "
+				"-s takes multiples of that, not %zu\n",
+				b->name, b->unit, sizes[i]);
+			return -1;
+		}
+	return n;
 }
 
 /*
@@ -322,13 +345,9 @@ int mesh_perf(const struct mesh_args *args)
 				"barrier\n");
 		return MESH_USAGE;
 	}
-	n = parse_sizes(opt.sizes, sizes);
-	if (n < 0) {
-		fprintf(stderr,
-			"mesh: -s takes sizes from 1 to 1G, as 1,64,4K or 1-1M, not \"%s\"\n",
-			opt.sizes);
+	n = get_sizes(bench, sizes);
+	if (n < 0)
 		return MESH_USAGE;
-	}
 	if (!getenv("VIRTMESH_NODES")) {
 		fprintf(stderr, "mesh: perf: which nodes? Start it by mesh run, or give -N\n");
 		return MESH_USAGE;

@@ -39,6 +39,7 @@ struct perf {
 struct perf_bench {
 	const char *name;
 	bool sized; /* false: carries no data */
+	size_t unit; /* bytes of an element: a size is a multiple of it */
 	/* Parts of `size` bytes that `in` and `out` must have room for. */
 	unsigned int (*parts)(const struct perf *p, size_t size);
 	/*

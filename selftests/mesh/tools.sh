@@ -39,6 +39,15 @@ perf() {
 			.p99 <= .max and .min <= .avg and .avg <= .max) and
 			.megabytes_per_s > 0 and .nodes == 4 and .iterations == 20)')" true "$op: $(cat "$tmp/rows")"
 	done
+	# From the least that each of them can carry.
+	job 2 -- mesh perf bcast -i 1 --json | sed -n 's/^\[0\] //p' >"$tmp/rows"
+	eq "$(json_lines '[.[].size] | [length, first, last]')" "[21,1,1048576]"
+	job 2 -- mesh perf allreduce -i 1 --json | sed -n 's/^\[0\] //p' >"$tmp/rows"
+	eq "$(json_lines '[.[].size] | [length, first, last]')" "[19,4,1048576]"
+	for op in 6 1-64 8,1K,2; do
+		fails 2 mesh perf allreduce -s "$op"
+		[[ $out == *'allreduce have 4 bytes each'* ]] || fail "$out"
+	done
 	job 4 -- mesh perf barrier -i 20 | sed -n 's/^\[0\] //p' >"$tmp/rows"
 	eq "$(grep -vc '^#' "$tmp/rows")" 1
 	# Only two of them.
