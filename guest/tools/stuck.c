@@ -2,7 +2,7 @@
 /*
  * mesh stuck: ask every node of the ensemble what it waits for, and find who holds
  * all of them up: a node that is waited for and itself waits for nobody, or does not
- * even answer; or several that wait for each other.
+ * even answer, or is not even there; or several that wait for each other.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -70,19 +70,22 @@ static bool counts(const struct look *l, const struct answer *a, unsigned int i)
 	return waited_ms(a, &a->records[i]) >= l->args->older_ms;
 }
 
+/* Operation @i of @a waits for rank @r. */
+static bool waits_for(const struct look *l, const struct answer *a, unsigned int i, int r)
+{
+	return a->records[i].missing >> r & 1 && counts(l, a, i);
+}
+
 static void build(struct look *l)
 {
 	for (size_t from = 0; from < l->waits.n; from++) {
 		const struct answer *a = &l->answers[from];
 
-		for (unsigned int i = 0; i < a->count; i++) {
-			for (int r = 0; r < VIRTMESH_RANKS_MAX && counts(l, a, i); r++) {
-				int to = waits_index(&l->waits, a->nodes[i][r]);
-
-				if (a->records[i].missing >> r & 1 && to >= 0)
-					waits_add(&l->waits, (int)from, to);
-			}
-		}
+		for (unsigned int i = 0; i < a->count; i++)
+			for (int r = 0; r < VIRTMESH_RANKS_MAX; r++)
+				if (waits_for(l, a, i, r))
+					waits_add(&l->waits, (int)from,
+						  waits_index(&l->waits, a->nodes[i][r]));
 	}
 }
 
@@ -210,25 +213,45 @@ static void tell_text(const struct look *l, size_t roots)
 			       excuse(&l->answers[n]));
 }
 
+/*
+ * A group may name any node. Put behind the @n peers in @nodes, which has room for all
+ * there can be, whom they wait for and who is none; how many it has then.
+ */
+static size_t add_strangers(const struct look *l, __u16 *nodes, size_t n)
+{
+	bool known[UINT16_MAX + 1] = { false };
+	size_t all = n;
+
+	for (size_t i = 0; i < n; i++)
+		known[nodes[i]] = true;
+	for (size_t p = 0; p < n; p++) {
+		const struct answer *a = &l->answers[p];
+
+		for (unsigned int i = 0; i < a->count; i++)
+			for (int r = 0; r < VIRTMESH_RANKS_MAX; r++) {
+				__u16 node = a->nodes[i][r];
+
+				if (!waits_for(l, a, i, r) || known[node])
+					continue;
+				known[node] = true;
+				nodes[all++] = node;
+			}
+	}
+	return all;
+}
+
 static int look(int fd, struct look *l, const struct virtmesh_peer *peers, int n)
 {
-	__u16 *nodes = calloc((size_t)n, sizeof(*nodes));
-	int err;
+	__u16 *nodes = calloc(UINT16_MAX + 1, sizeof(*nodes));
+	struct answer *answers;
+	int err = -ENOMEM;
+	size_t all;
 
-	if (!nodes)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++)
-		nodes[i] = peers[i].node;
-	err = waits_init(&l->waits, nodes, (size_t)n);
-	free(nodes);
-	if (err)
-		return err;
 	l->answers = calloc((size_t)n, sizeof(*l->answers));
-	if (!l->answers) {
-		waits_free(&l->waits);
-		return -ENOMEM;
-	}
+	if (!nodes || !l->answers)
+		goto out;
 	for (int i = 0; i < n; i++) {
+		nodes[i] = peers[i].node;
 		l->answers[i].state = peers[i].state;
 		/* Who is known to be gone would only cost the time. */
 		if (peers[i].state == VIRTMESH_NODE_UP || peers[i].state == VIRTMESH_NODE_STALLED)
@@ -236,7 +259,22 @@ static int look(int fd, struct look *l, const struct virtmesh_peer *peers, int n
 		else
 			l->answers[i].err = EHOSTDOWN;
 	}
-	return 0;
+	all = add_strangers(l, nodes, (size_t)n);
+	answers = reallocarray(l->answers, all, sizeof(*answers));
+	if (!answers)
+		goto out;
+	l->answers = answers;
+	for (size_t i = (size_t)n; i < all; i++) {
+		memset(&answers[i], 0, sizeof(*answers));
+		answers[i].state = VIRTMESH_NODE_ABSENT;
+		answers[i].err = EHOSTUNREACH;
+	}
+	err = waits_init(&l->waits, nodes, all);
+out:
+	free(nodes);
+	if (err)
+		free(l->answers);
+	return err;
 }
 
 int mesh_stuck(const struct mesh_args *args)

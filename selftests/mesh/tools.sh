@@ -112,6 +112,20 @@ forms() {
 	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
 }
 
+# A list with a node that there is none of: that one is waited for.
+strangers() {
+	begin n1 f "drill -N 1,9 -g 61 -t 8000 -m 10"
+	wait_until 10 somebody_waits n3
+	fails 1 vm_exec n4 'mesh stuck -m 300'
+	[[ $out == *'node 1: form on group 61, for '*' ms: waits for node 9'* ]] || fail "$out"
+	[[ $out == *'all wait for node 9, which is ABSENT' ]] || fail "$out"
+	fails 1 vm_exec n1 'mesh stuck -m 300 --json'
+	eq "$(json '[.waiting[0].waits_for, .no_answer, .roots]' <<<"$out")" \
+		'[[9],[9],[{"node":9,"why":"ABSENT"}]]'
+	interrupt n1 f KILL
+	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
+}
+
 somebody_waits() { ! vm_exec "$1" 'mesh stuck -m 300'; }
 
 traces() {
@@ -133,5 +147,6 @@ run "perf: a row for each size, of every operation" perf
 run "stats: what was sent to whom" stats
 run "stuck: a stopped program is the one that all wait for" stuck
 run "stuck: a program that has not come to form the group" forms
+run "stuck: a node that the ensemble does not have" strangers
 run "trace: the operation that failed, and for whom" traces
 guests_finish
