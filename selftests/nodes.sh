@@ -49,6 +49,9 @@ peer() { vm_exec "$1" 'mesh peers --json; true' | json ".peers[] | select(.node 
 # node ENSEMBLE NODE KEY: what the broker says
 node() { virtmesh nodes --json | json ".[] | select(.ensemble == $1 and .node == $2).$3"; }
 
+# posted GUEST GROUP: there are operations of it already
+posted() { vm_exec "$1" 'mesh trace --json' | grep -q "\"group\":$2[,}]"; }
+
 is() { # is WANT CMD...: for wait_until
 	local want=$1
 	shift

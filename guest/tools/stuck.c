@@ -76,6 +76,16 @@ static bool waits_for(const struct look *l, const struct answer *a, unsigned int
 	return a->records[i].missing >> r & 1 && counts(l, a, i);
 }
 
+/* For a node or, with a control message, for anybody. */
+static bool somebody_waits(const struct look *l)
+{
+	for (size_t n = 0; n < l->waits.n; n++)
+		for (unsigned int i = 0; i < l->answers[n].count; i++)
+			if (counts(l, &l->answers[n], i))
+				return true;
+	return false;
+}
+
 static void build(struct look *l)
 {
 	for (size_t from = 0; from < l->waits.n; from++) {
@@ -181,8 +191,6 @@ static void tell_what(__u16 node, const struct answer *a, unsigned int i)
 
 static void tell_text(const struct look *l, size_t roots)
 {
-	bool any = false;
-
 	for (size_t n = 0; n < l->waits.n; n++) {
 		const struct answer *a = &l->answers[n];
 
@@ -194,7 +202,6 @@ static void tell_text(const struct look *l, size_t roots)
 
 			if (!counts(l, a, i))
 				continue;
-			any = true;
 			tell_what(l->waits.node[n], a, i);
 			printf(", for %.0f ms: waits for %s", waited_ms(a, r),
 			       r->missing ? "node" : "anybody");
@@ -205,7 +212,7 @@ static void tell_text(const struct look *l, size_t roots)
 		}
 	}
 	if (!roots)
-		puts(any ? "nobody waits for any node" : "nobody waits");
+		puts(somebody_waits(l) ? "nobody waits for any node" : "nobody waits");
 	for (size_t n = 0; n < l->waits.n; n++)
 		if (l->waits.root[n])
 			printf("all wait for node %u, which %s%s\n", l->waits.node[n],
@@ -282,7 +289,7 @@ int mesh_stuck(const struct mesh_args *args)
 	struct look l = { .args = args };
 	struct virtmesh_peer *peers;
 	size_t roots;
-	int fd, n, err;
+	int fd, n, err, status;
 
 	fd = mesh_open(args->device);
 	if (fd < 0)
@@ -303,7 +310,8 @@ int mesh_stuck(const struct mesh_args *args)
 		tell_json(&l);
 	else
 		tell_text(&l, roots);
+	status = somebody_waits(&l) ? MESH_FAILED : MESH_OK;
 	waits_free(&l.waits);
 	free(l.answers);
-	return roots ? MESH_FAILED : MESH_OK;
+	return status;
 }

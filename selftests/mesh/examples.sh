@@ -54,8 +54,6 @@ goes_on() {
 		[ "$i" != 1 ] || grep -q '20000 rounds of 4096 bytes among 3: .*, all as sent' <<<"$out"
 	done
 }
-# posted GUEST GROUP: there are operations of it already
-posted() { vm_exec "$1" 'mesh trace --json' | grep -q "\"group\":$2[,}]"; }
 
 matrix() {
 	example 4 matrix -c 200

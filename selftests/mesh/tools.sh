@@ -126,6 +126,25 @@ strangers() {
 	eq "$(vm_exec n2 'mesh stuck')" "nobody waits"
 }
 
+# Who waits for a control message may get it of anybody, and waits.
+listens() {
+	local i
+	for i in 1 2; do
+		begin "n$i" x "exchange -N 1,2 -g 62 -c 1000000 -t 300000 control"
+	done
+	wait_until 30 posted n1 62
+	interrupt n2 x STOP
+	wait_until 10 somebody_waits n3
+	fails 1 vm_exec n4 'mesh stuck -m 300'
+	[[ $out == *'node 1: control-recv on group 62, for '*' ms: waits for anybody'* ]] || fail "$out"
+	[[ $out == *'nobody waits for any node' ]] || fail "$out"
+	for i in 1 2; do
+		interrupt "n$i" x KILL
+	done
+	wait_until 10 nobody_waits n3
+}
+
+nobody_waits() { [ "$(vm_exec "$1" 'mesh stuck')" = "nobody waits" ]; }
 somebody_waits() { ! vm_exec "$1" 'mesh stuck -m 300'; }
 
 traces() {
@@ -138,7 +157,7 @@ traces() {
 		fail "$(vm_exec n1 'mesh trace')"
 }
 
-guest_words=("$(guest_program drill):bin/drill")
+guest_words=("$(guest_program drill):bin/drill" "$(guest_program exchange):bin/exchange")
 broker_args=(--probe-ms 1000 --dead-ms 20000)
 mesh_up 4 7
 launcher 100
@@ -149,4 +168,5 @@ run "stuck: a stopped program is the one that all wait for" stuck
 run "stuck: a program that has not come to form the group" forms
 run "stuck: a node that the ensemble does not have" strangers
 run "trace: the operation that failed, and for whom" traces
+run "stuck: a program that waits for a control message" listens
 guests_finish
