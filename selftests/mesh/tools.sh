@@ -157,10 +157,36 @@ traces() {
 		fail "$(vm_exec n1 'mesh trace')"
 }
 
+# complete_with WORD...: what bash offers for the last WORD
+complete_with() {
+	# shellcheck disable=SC2034 # the completion's
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+	_mesh
+	echo "${COMPREPLY[*]}"
+}
+# Each option of each verb: the program takes it; where it takes a value none is made up.
+completion() {
+	local verb word
+	# shellcheck source=../../deploy/completion/mesh
+	. "$srctree/deploy/completion/mesh"
+	for verb in $(verbs); do
+		eq "$(complete_with mesh "$verb")" "$verb"
+		for word in $(complete_with mesh "$verb" -); do
+			[[ $word != -- && $word != --help ]] || continue
+			out=$(mesh "$verb" "$word" 2>&1) || :
+			[[ $out != *'unrecognized option'* && $out != *'invalid option'* ]] || fail "$out"
+			[[ $word == --device || $out != *'requires an argument'* ]] ||
+				eq "$(complete_with mesh "$verb" "$word" "")" "" "after $verb $word"
+		done
+	done
+}
+verbs() { mesh --help | sed -n 's/^  mesh \([a-z]*\).*/\1/p'; }
+
 guest_words=("$(guest_program drill):bin/drill" "$(guest_program exchange):bin/exchange")
 broker_args=(--probe-ms 1000 --dead-ms 20000)
 mesh_up 4 7
 launcher 100
+run "bash completes verbs and options" completion
 run "run: programs in guests, their environment, their ends" runs
 run "perf: a row for each size, of every operation" perf
 run "stats: what was sent to whom" stats
