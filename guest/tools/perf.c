@@ -298,7 +298,15 @@ static int prepare(struct perf *p, const struct perf_bench *b, const size_t *siz
 static int fail(const struct perf *p, int err)
 {
 	fprintf(stderr, "mesh: perf: %s\n", vmesh_strerror(p->group, err));
-	return err == -ENOENT || err == -ENODEV ? MESH_NO_DEVICE : MESH_FAILED;
+	switch (err) {
+	case -ENODEV:
+	case -ENOENT:
+		return MESH_NO_DEVICE;
+	case -ENOTCONN:
+		return MESH_NOT_JOINED;
+	default:
+		return MESH_FAILED;
+	}
 }
 
 static int run(const struct mesh_args *args, struct perf *p, const struct perf_bench *b,

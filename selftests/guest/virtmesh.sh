@@ -71,6 +71,7 @@ without_a_broker() {
 	fails 4 vm_exec n2 'mesh peers'
 	fails 4 vm_exec n2 'mesh ping 1 -c 1'
 	fails 4 vm_exec n2 'mesh send all'
+	fails 4 vm_exec n2 'mesh perf barrier -N 1,2'
 	vm_exec n2 'ip link set mesh0 up'
 	eq "$(vm_exec n2 'cat /sys/class/net/mesh0/carrier')" 0 "carrier"
 }
