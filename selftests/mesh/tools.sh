@@ -180,6 +180,22 @@ completion() {
 		done
 	done
 }
+manual() {
+	local page verb word
+	page=$(sed 's/\\-/-/g' "$srctree/guest/tools/mesh.1")
+	# shellcheck source=../../deploy/completion/mesh
+	. "$srctree/deploy/completion/mesh"
+	for word in 'mesh help' 'mesh --version' -h --help -V --version; do
+		in_page "$word"
+	done
+	for verb in $(verbs); do
+		in_page "mesh $verb"
+		for word in $(complete_with mesh "$verb" -); do
+			in_page "$word"
+		done
+	done
+}
+in_page() { grep -qE -- "^\.[BIR]+ (.*[^a-z-])?$1([^a-z-]|$)" <<<"$page" || fail "mesh(1) has nothing of $1"; }
 verbs() { mesh --help | sed -n 's/^  mesh \([a-z]*\).*/\1/p'; }
 
 guest_words=("$(guest_program drill):bin/drill" "$(guest_program exchange):bin/exchange")
@@ -187,6 +203,7 @@ broker_args=(--probe-ms 1000 --dead-ms 20000)
 mesh_up 4 7
 launcher 100
 run "bash completes verbs and options" completion
+run "the manual names every verb and option" manual
 run "run: programs in guests, their environment, their ends" runs
 run "perf: a row for each size, of every operation" perf
 run "stats: what was sent to whom" stats
