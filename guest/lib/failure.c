@@ -291,6 +291,15 @@ void vmesh_failed_form(struct vmesh_group *g, int error, const struct virtmesh_g
 	publish(g, &f, false);
 }
 
+void vmesh_failed_place(unsigned int rank, uint16_t there, uint16_t here)
+{
+	snprintf(last_text, sizeof(last_text),
+		 "this is node %u, but rank %u of VIRTMESH_NODES is node %u: start it there, "
+		 "as mesh run does when it has a launcher (-L)",
+		 here, rank, there);
+	last_error = -EINVAL;
+}
+
 void vmesh_group_failure(struct vmesh_group *g, struct vmesh_failure *failure)
 {
 	pthread_mutex_lock(&g->mesh->lock);

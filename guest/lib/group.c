@@ -185,6 +185,21 @@ static int parse_nodes(const char *s, uint16_t *nodes)
 	}
 }
 
+/* Is this the node of @rank? */
+static int check_place(struct vmesh *m, long rank, const uint16_t *nodes, int count)
+{
+	struct vmesh_info info;
+	int err;
+
+	if (rank >= count)
+		return -EINVAL;
+	err = vmesh_get_info(m, &info);
+	if (err || info.node == nodes[rank])
+		return err;
+	vmesh_failed_place(rank, nodes[rank], info.node);
+	return -EINVAL;
+}
+
 int vmesh_world(struct vmesh *m, uint64_t timeout_ns, struct vmesh_group **group)
 {
 	const char *list = getenv("VIRTMESH_NODES");
@@ -203,10 +218,12 @@ int vmesh_world(struct vmesh *m, uint64_t timeout_ns, struct vmesh_group **group
 		return -EINVAL;
 	if (size != -ENOENT && size != count)
 		return -EINVAL;
-	err = vmesh_group_make(m, id == -ENOENT ? 1 : id, nodes, count, &g);
+	err = rank == -ENOENT ? 0 : check_place(m, rank, nodes, count);
+	if (!err)
+		err = vmesh_group_make(m, id == -ENOENT ? 1 : id, nodes, count, &g);
 	if (err)
 		return err;
-	err = rank != -ENOENT && rank != g->rank ? -EINVAL : vmesh_group_form(g, timeout_ns, 0);
+	err = vmesh_group_form(g, timeout_ns, 0);
 	if (err) {
 		vmesh_group_leave(g);
 		return err;

@@ -112,6 +112,8 @@ void vmesh_failed_control(struct vmesh_group *g, int error, const struct virtmes
 /* Forming it, as the kernel answered, which took so long. */
 void vmesh_failed_form(struct vmesh_group *g, int error, const struct virtmesh_group_form *arg,
 		       uint64_t elapsed_ns);
+/* -EINVAL before there is a group: the @rank is node @there's, and this is @here. */
+void vmesh_failed_place(unsigned int rank, uint16_t there, uint16_t here);
 /* reduce.c: the environment's wish for vmesh.algorithm, or -EINVAL. */
 int vmesh_algorithm_wanted(void);
 

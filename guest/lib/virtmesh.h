@@ -109,7 +109,8 @@ size_t vmesh_buf_size(const struct vmesh_buf *buf);
  * The group of all nodes that `mesh run` started, formed: from the environment
  * VIRTMESH_NODES (node ids in rank order, with commas), VIRTMESH_GROUP (its id;
  * default 1), and VIRTMESH_RANK and VIRTMESH_SIZE, which must agree. -ENOENT: no
- * VIRTMESH_NODES; -EINVAL: they do not agree; vmesh_group_form()'s.
+ * VIRTMESH_NODES; -EINVAL: they do not agree, or this is not the node of the rank;
+ * vmesh_group_form()'s.
  */
 int vmesh_world(struct vmesh *mesh, uint64_t timeout_ns, struct vmesh_group **group);
 

@@ -607,7 +607,19 @@ TEST(the_world_is_in_the_environment)
 	setenv("VIRTMESH_SIZE", "2", 1);
 	EXPECT_EQ(-EINVAL, vmesh_world(m, 0, &g));
 	setenv("VIRTMESH_NODES", "11,12", 1);
-	EXPECT_EQ(-EINVAL, vmesh_world(m, 0, &g)); /* rank 0 is node 11 */
+	EXPECT_EQ(-EINVAL, vmesh_world(m, 0, &g));
+	EXPECT_STREQ("this is node 12, but rank 0 of VIRTMESH_NODES is node 11: start it there, "
+		     "as mesh run does when it has a launcher (-L)",
+		     vmesh_strerror(NULL, -EINVAL));
+	setenv("VIRTMESH_RANK", "2", 1);
+	EXPECT_EQ(-EINVAL, vmesh_world(m, 0, &g));
+	/* Also where this node is none of them. */
+	setenv("VIRTMESH_NODES", "11,13", 1);
+	setenv("VIRTMESH_RANK", "1", 1);
+	EXPECT_EQ(-EINVAL, vmesh_world(m, 0, &g));
+	EXPECT_NE(NULL,
+		  strstr(vmesh_strerror(NULL, -EINVAL), "rank 1 of VIRTMESH_NODES is node 13"));
+	setenv("VIRTMESH_NODES", "11,12", 1);
 	setenv("VIRTMESH_RANK", "1", 1);
 	EXPECT_EQ(-ETIMEDOUT, vmesh_world(m, VMESH_MS(20), &g));
 	EXPECT_STREQ("forming of group 77: node 11 is not in the ensemble",
