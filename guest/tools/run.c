@@ -234,6 +234,10 @@ int mesh_run(const struct mesh_args *args)
 		opt.group &= GROUP_MAX;
 	}
 
+	/* It has its uses, but not for programs that make a group: that has a rank on each node. */
+	if (local && args->count > 1)
+		fprintf(stderr, "mesh: run: the launcher is exec: all %u ranks run on this node\n",
+			args->count);
 	for (unsigned int i = 0; i < args->count; i++) {
 		ranks[i].env = environment(i, args->count, nodes);
 		ranks[i].argv = local || !ranks[i].env ? args->words :

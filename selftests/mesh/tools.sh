@@ -21,8 +21,13 @@ runs() {
 	eq "$(job 3 -- hostname | sort | tr '\n' ' ')" "[0] n1 [1] n2 [2] n3 "
 	fails 7 job 3 -- sh -c 'exit $((VIRTMESH_RANK == 1 ? 7 : 0))'
 	# By itself, on a node: the nodes that are up.
-	eq "$(vm_exec n1 'mesh run -n 2 -- sh -c "echo \$VIRTMESH_NODES"' | sort -u | tr '\n' ' ')" \
+	eq "$(vm_exec n1 'mesh run -n 2 -- sh -c "echo \$VIRTMESH_NODES" 2>/dev/null' | sort -u | tr '\n' ' ')" \
 		"[0] 1,2 [1] 1,2 "
+	# It says that this is one node, and a program that needs the others finds that.
+	fails 1 vm_exec n1 'mesh run -n 2 -- mesh perf barrier'
+	eq "$(grep -c '^mesh: run: the launcher is exec: all 2 ranks run on this node$' <<<"$out")" 1
+	[[ $out == *'[1] mesh: perf: this is node 1, but rank 1 of VIRTMESH_NODES is node 2: '* ]] || fail "$out"
+	eq "$(vm_exec n1 'mesh run -n 1 -- true 2>&1'; job 2 -- true 2>&1)" ""
 	fails 1 vm_exec n1 'mesh run -n 5 -- true'
 	# One fails: the other, who would stay, ends.
 	fails 3 vm_exec n1 'mesh run -n 2 -- sh -c "[ \$VIRTMESH_RANK = 1 ] && exit 3; exec sleep 25"'
