@@ -96,7 +96,8 @@ everywhere() {
 	done
 }
 
-# launcher SECONDS: how job starts a program in a guest, as ssh would: GUEST COMMAND
+# launcher SECONDS: how job starts a program in a guest, as ssh would: GUEST COMMAND.
+# And an ssh, for a command that says so, with $tmp/bin before its PATH.
 launcher() {
 	cat >"$tmp/in-guest" <<-END
 		#!/usr/bin/env bash
@@ -107,6 +108,8 @@ launcher() {
 		vm_exec "\$1" -t $1 "\$2"
 	END
 	chmod +x "$tmp/in-guest"
+	mkdir -p "$tmp/bin"
+	ln -sf "$tmp/in-guest" "$tmp/bin/ssh"
 }
 # job N ARG...: mesh run with ranks 0.. on n1..
 job() {

@@ -2,7 +2,7 @@
 /*
  * All-gather, and going on when a node dies.
  *
- *	mesh run -n 4 -- allgather [BYTES [ROUNDS]]
+ *	mesh run -n 4 -N 1,2,3,4 -H n1,n2,n3,n4 -L 'ssh %h' -- allgather [BYTES [ROUNDS]]
  *
  * In each round every rank contributes BYTES that nobody else could have written,
  * and checks what all others contributed. When a round fails, the program says who

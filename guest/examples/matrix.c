@@ -2,7 +2,7 @@
 /*
  * A matrix product that is sharded over the nodes (product.h says of what).
  *
- *	mesh run -n 4 -- matrix [-c] [STEPS [N [BATCH]]]
+ *	mesh run -n 4 -N 1,2,3,4 -H n1,n2,n3,n4 -L 'ssh %h' -- matrix [-c] [STEPS [N [BATCH]]]
  *
  * Each node holds a slice of W's rows and computes these rows of the next x; an
  * all-gather gives x to everybody for the step after. -c: in the end rank 0 does all

@@ -2,7 +2,7 @@
 /*
  * Ping-pong: how long a message takes to the next node and back.
  *
- *	mesh run -n 2 -- pingpong [BYTES [ROUNDS]]
+ *	mesh run -n 2 -N 1,2 -H n1,n2 -L 'ssh %h' -- pingpong [BYTES [ROUNDS]]
  *
  * Rank 0 sends, rank 1 answers; any others wait for them to finish.
  */

@@ -11,16 +11,30 @@ isolate "$@"
 # shellcheck source=../nodes.sh
 . "$(dirname "$0")/../nodes.sh"
 
-# example N PROGRAM ARG...: as a job that ends well; its output is in $out
-example() {
+# ends_well COMMAND...: its output is in $out
+ends_well() {
 	local status=0
-	out=$(job "$1" -- "${@:2}" 2>&1) || status=$?
+	out=$("$@" 2>&1) || status=$?
 	echo "$out"
-	[ "$status" = 0 ] || fail "${*:2} ended with $status"
+	[ "$status" = 0 ] || fail "$* ended with $status"
+}
+# example N PROGRAM ARG...: among the first N
+example() { ends_well job "$1" -- "${@:2}"; }
+
+# as_said PROGRAM ARG...: as its comment says that it is started, up to its arguments;
+# as_said_in PAGE PROGRAM ARG...: as the page says, of a program of its own
+as_said() { start "$(sed -n "s/^ \*\t\(mesh run .* -- \)$1\( \[.*\)\?$/\1/p" "$srctree/guest/examples/$1.c")" "$@"; }
+as_said_in() { start "$(sed -n 's/\\-/-/g; s/\\(aq/'\''/g; s/^\.B \(mesh run .* -- \)\.\/a\.out$/\1/p' "$1")" "${@:2}"; }
+start() { # COMMAND PROGRAM ARG...
+	local words
+	[ -n "$1" ] || fail "nothing says how $2 is started"
+	echo "$1"
+	eval "words=($1)"
+	PATH=$tmp/bin:$PATH ends_well "${words[@]}" "${@:2}"
 }
 
 pingpong() {
-	example 2 pingpong 64 500
+	as_said pingpong 64 500
 	[[ $out == '[0] 64 bytes, 500 rounds: p50 '* ]] || fail "$out"
 	example 2 pingpong 100001 51
 	# Two play, the others look on.
@@ -28,10 +42,12 @@ pingpong() {
 }
 
 allgather() {
-	example 4 allgather
+	as_said allgather
 	[[ $out == *' 100 rounds of 16384 bytes among 4: '*', all as sent' ]] || fail "$out"
 	example 3 allgather 1 200
 	example 2 allgather 1000003 5
+	as_said_in "$srctree/guest/lib/man/libvirtmesh.7" allgather 64 2
+	[[ $out == *' 2 rounds of 64 bytes among 4: '* ]] || fail "$out"
 }
 
 # alone RANK: allgather as mesh run starts it, but nobody ends it when another fails
@@ -56,7 +72,7 @@ goes_on() {
 }
 
 matrix() {
-	example 4 matrix -c 200
+	as_said matrix -c 200
 	[[ $out == *'4 nodes, 480 x 480, batch 8: 200 steps, '*', bit for bit what one node computes' ]] ||
 		fail "$out"
 	example 3 matrix -c 50 99 1
