@@ -37,8 +37,8 @@ static const struct verb {
 	{ "recv", mesh_recv, "C:c:W:", false, NULL, "[-C CHANNEL] [-c COUNT] [-W MS]",
 	  "count what `mesh send` sends, until -c have come or none for -W" },
 	{ "run", mesh_run, "+g:H:L:N:n:", false, mesh_run_option,
-	  "-n N [-H HOSTS] [-L LAUNCHER] ... -- PROGRAM [ARG]...",
-	  "start a program on every node, with its rank in the environment" },
+	  "-n N [-N NODES] [-H HOSTS] [-L LAUNCHER] ... -- PROGRAM [ARG]...",
+	  "start a program for each rank, on its node by a launcher such as 'ssh %h'" },
 	{ "send", mesh_send, "C:c:s:i:", true, NULL,
 	  "NODE|all [-C CHANNEL] [-c COUNT] [-s BYTES] [-i MS]",
 	  "numbered datagrams to a node, or to all others at once" },
@@ -77,7 +77,7 @@ static void usage(FILE *to)
 
 static void usage_verb(FILE *to, const struct verb *v)
 {
-	fprintf(to, "usage: mesh %s%s%s [--json] [--device DEV]\n\n%s\n", v->name,
+	fprintf(to, "usage: mesh %s [--json] [--device DEV]%s%s\n\n%s\n", v->name,
 		*v->args ? " " : "", v->args, v->help);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mesh run: a program on every node, each told its rank by its environment. Here
- * is what the command line means and what each rank's command is; ranks.c starts
- * them and looks after them.
+ * mesh run: a program for each rank, which is told so by its environment, on the
+ * rank's node if there is a launcher. Here is what the command line means and what
+ * each rank's command is; ranks.c starts them and looks after them.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -58,6 +58,11 @@ perf() {
 	# Only two of them.
 	job 4 -- mesh perf bcast -n 2 -s 1 -i 5 >"$tmp/rows"
 	grep -q 'bcast, 2 nodes' "$tmp/rows"
+	# As the page has it.
+	local words
+	eval "words=($(sed -n 's/\\-/-/g; s/\\(aq/'\''/g; /^mesh run .* mesh perf /p' "$srctree/guest/tools/mesh.1"))"
+	PATH=$tmp/bin:$PATH "${words[@]}" -i 5 >"$tmp/rows"
+	eq "$(grep -c '^\[0\] [1-9]' "$tmp/rows")" 17 "sizes from 1 to 64K"
 	# By hand, without mesh run.
 	begin n2 perf 'mesh perf send -N 1,2 -g 77 -s 64 -i 10'
 	vm_exec n1 'mesh perf send -N 1,2 -g 77 -s 64 -i 10 -r 0'
