@@ -4,6 +4,8 @@
  * for an RCU grace period, tens of milliseconds, in which it is rebuilt anyway.
  */
 #include <errno.h>
+#include <net/if.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -64,6 +66,13 @@ static int publish(const struct vm_state *st, __u16 ensemble, int inner)
 	return bpf_map_update_elem(st->maps.groups, &key, &inner, BPF_ANY);
 }
 
+static bool has_gone(__u32 ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return !if_indextoname(ifindex, name) && errno == ENXIO;
+}
+
 /* A new map of @entries for the members in @ports and, if @ifindex, one more. */
 static int rebuild(const struct vm_state *st, const struct vm_ports *ports, __u16 ensemble,
 		   __u32 entries, __u16 slot, __u32 ifindex)
@@ -78,7 +87,8 @@ static int rebuild(const struct vm_state *st, const struct vm_ports *ports, __u1
 
 		if (e->port.addr && vm_addr_ensemble(e->port.addr) == ensemble) {
 			err = put(st, fd, e->port.slot, e->ifindex);
-			if (err == -ENODEV) /* it has gone since: the sweep forgets it */
+			/* -EINVAL, like much else, so ask: it is the sweep's then. */
+			if (err && has_gone(e->ifindex))
 				err = 0;
 		}
 	}
@@ -138,8 +148,9 @@ int vm_group_del(const struct vm_state *st, const struct vm_ports *ports, __u16 
 	err = bpf_map_delete_elem(fd, &key);
 	if (err == -ENOENT || err == -EINVAL)
 		err = 0;
+	/* What fails here costs time for each frame and no more: the larger map is right. */
 	if (!err && members && members * SHRINK_AT <= entries)
-		err = rebuild(st, ports, ensemble, pow2_at_least(members), 0, 0);
+		rebuild(st, ports, ensemble, pow2_at_least(members), 0, 0);
 	close(fd);
 	return err;
 }

@@ -17,7 +17,10 @@ int vm_group_remove(const struct vm_state *st, __u16 ensemble);
 /* Put (@slot, @ifindex) in; @ports are the members before it, for growing. */
 int vm_group_add(const struct vm_state *st, const struct vm_ports *ports, __u16 ensemble,
 		 __u16 slot, __u32 ifindex);
-/* Take @slot out; @ports are the members left, for shrinking. 0 if it was not in. */
+/*
+ * Take @slot out; @ports are the members left, for shrinking, which may fail in silence.
+ * 0 if it was not in.
+ */
 int vm_group_del(const struct vm_state *st, const struct vm_ports *ports, __u16 ensemble,
 		 __u16 slot);
 /* Take out what @ports does not have. */

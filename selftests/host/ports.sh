@@ -170,6 +170,24 @@ gone_is_forgotten() {
 	virtmesh port add vm1 --ensemble 1 --node 1
 }
 
+# The group's map is replaced while some of its members have gone and are not forgotten yet.
+# With an argument, that node stays.
+many_gone() {
+	local before alive=${1-} n
+	[ -z "$alive" ] || virtmesh port add "vm$alive" --ensemble 1 --node "$alive"
+	before=$(mapdump)
+	for n in 1 2 3 4 5 6 7 8; do
+		[ "$n" = "$alive" ] || virtmesh port add vm"$n" --ensemble 1 --node "$n" >/dev/null
+	done
+	eq "$(SIZES=1 mapdump | grep room)" "groups 1: room for 8"
+	for n in 1 2 3 4 5 6 7 8; do
+		[ "$n" = "$alive" ] || ip link del vm"$n"
+	done
+	virtmesh ensemble add 1
+	eq "$(mapdump)" "$before"
+	eq "$(SIZES=1 mapdump | grep room)" "groups 1: room for 2"
+}
+
 renamed() {
 	virtmesh port add vm1 --ensemble 1 --node 1
 	ip link set dev vm1 down
@@ -272,6 +290,8 @@ case_on "a tap in use is not removed, and goes on working" with_mesh del_while_u
 case_on "without /dev/net/tun: refused, nothing left" with_mesh no_tun
 case_on "an interface that vanished is shown as gone and forgotten by the next change" \
 	with_mesh gone_is_forgotten
+case_on "eight that vanished are forgotten by one command" with_mesh many_gone
+case_on "the same, when the node with the highest number is left" with_mesh many_gone 8
 case_on "a renamed interface stays the port it was" with_mesh renamed
 case_on "entries that no port stands behind are swept by the next change" \
 	with_mesh left_overs_are_swept
