@@ -14,7 +14,6 @@
 
 #include <bpf/bpf.h>
 
-#include "broker.h"
 #include "cmd.h"
 #include "faults.h"
 #include "groups.h"
@@ -38,7 +37,7 @@ static int report(const struct vm_args *args, bool changed, const char *text)
 	return vm_json_print(json, false);
 }
 
-static int make_entry(const struct vm_state *st, __u32 ensemble)
+static int make_entry(struct vm_state *st, __u32 ensemble)
 {
 	struct vm_ensemble e = { .mtu = VM_MTU_MAX };
 	struct timespec now;
@@ -52,6 +51,7 @@ static int make_entry(const struct vm_state *st, __u32 ensemble)
 		return -ENOSPC;
 	}
 	if (!err) {
+		st->changed = true;
 		err = vm_group_make(st, ensemble);
 		if (err)
 			bpf_map_delete_elem(st->maps.ensembles, &ensemble);
@@ -85,7 +85,6 @@ int vm_cmd_ensemble_add(const struct vm_args *args)
 		return err;
 	if (exists)
 		return report(args, false, "exists already");
-	vm_broker_resync();
 	return report(args, true, "added");
 }
 
@@ -133,7 +132,9 @@ static int remove_entry(struct vm_state *st, __u32 ensemble)
 		err = vm_group_remove(st, ensemble);
 	if (!err || err == -ENOENT)
 		err = bpf_map_delete_elem(st->maps.ensembles, &ensemble);
-	if (err)
+	if (!err)
+		st->changed = true;
+	else
 		vm_err("cannot remove ensemble %u: %s", ensemble, strerror(-err));
 	return err;
 }
@@ -150,7 +151,6 @@ int vm_cmd_ensemble_del(const struct vm_args *args)
 	vm_state_close(&st);
 	if (err)
 		return err;
-	vm_broker_resync();
 	return report(args, true, "removed");
 }
 

@@ -90,7 +90,7 @@ static int check_through(const struct vm_state *st, const struct vm_ports *ports
 	return 0;
 }
 
-static int change(const struct vm_state *st, struct vm_ports *ports, const struct vm_args *args)
+static int change(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args)
 {
 	struct vm_faults faults = { .seed = args->seed, .loss = args->loss };
 	struct vm_link link;

@@ -88,7 +88,7 @@ static int set_flags(const struct vm_state *st, struct vm_ports *ports, __u32 en
 	return err;
 }
 
-static int withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
+static int withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
 {
 	const struct vm_port_entry *entry = vm_ports_by_ifindex(ports, ifindex);
 	struct vm_xdp xdp;
@@ -105,7 +105,7 @@ static int withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 ifi
 }
 
 /* The detour's port: no node's, so neither in `nodes` nor in a group. Fills @faults. */
-static int publish(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
+static int publish(struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 		   struct vm_faults *faults)
 {
 	struct bpf_devmap_val target = { .ifindex = link->ifindex };
@@ -141,6 +141,7 @@ static int publish(const struct vm_state *st, struct vm_ports *ports, const stru
 		goto undo_ports;
 	ports->entry[ports->count].ifindex = ifindex;
 	ports->entry[ports->count++].port = port;
+	st->changed = true;
 	faults->ifindex = ifindex;
 	faults->slot = slot;
 	return 0;
@@ -166,7 +167,7 @@ static void restore(const struct vm_state *st, struct vm_ports *ports, __u32 ens
 	set_flags(st, ports, ensemble);
 }
 
-int vm_faults_on(const struct vm_state *st, struct vm_ports *ports, __u32 ensemble,
+int vm_faults_on(struct vm_state *st, struct vm_ports *ports, __u32 ensemble,
 		 const struct vm_link *through, const struct vm_faults *faults)
 {
 	struct vm_faults want = *faults, had = { 0 };
@@ -201,7 +202,7 @@ int vm_faults_on(const struct vm_state *st, struct vm_ports *ports, __u32 ensemb
 	return had.ifindex && !same ? withdraw(st, ports, had.ifindex) : 0;
 }
 
-int vm_faults_off(const struct vm_state *st, struct vm_ports *ports, __u32 ensemble)
+int vm_faults_off(struct vm_state *st, struct vm_ports *ports, __u32 ensemble)
 {
 	struct vm_faults had;
 	int err, e;
@@ -254,7 +255,7 @@ static int sweep_entries(const struct vm_state *st, const struct vm_ports *ports
 	return err == -ENOENT ? 0 : err;
 }
 
-int vm_faults_sweep(const struct vm_state *st, struct vm_ports *ports)
+int vm_faults_sweep(struct vm_state *st, struct vm_ports *ports)
 {
 	int err;
 

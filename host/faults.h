@@ -21,12 +21,12 @@ int vm_faults_flag(const struct vm_state *st, __u32 ensemble, __u32 *flag);
  * Turn them on, or change them: they start anew. @through: make a detour by this
  * interface; NULL: lose faults->loss of a million. On an error it is as before.
  */
-int vm_faults_on(const struct vm_state *st, struct vm_ports *ports, __u32 ensemble,
+int vm_faults_on(struct vm_state *st, struct vm_ports *ports, __u32 ensemble,
 		 const struct vm_link *through, const struct vm_faults *faults);
 /* The reverse. Going on after an error as vm_ports_withdraw() does. */
-int vm_faults_off(const struct vm_state *st, struct vm_ports *ports, __u32 ensemble);
+int vm_faults_off(struct vm_state *st, struct vm_ports *ports, __u32 ensemble);
 
 /* Part of vm_ports_sweep(): detours without an interface, flags of killed commands. Silent. */
-int vm_faults_sweep(const struct vm_state *st, struct vm_ports *ports);
+int vm_faults_sweep(struct vm_state *st, struct vm_ports *ports);
 
 #endif /* VIRTMESH_HOST_FAULTS_H */

@@ -8,7 +8,6 @@
 
 #include <bpf/bpf.h>
 
-#include "broker.h"
 #include "join.h"
 #include "json.h"
 #include "log.h"
@@ -130,7 +129,7 @@ int vm_join_fit(const struct vm_link *link)
 	return 0;
 }
 
-int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
+int vm_join(struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join)
 {
 	struct timespec now;
@@ -152,7 +151,7 @@ int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_l
 	return err;
 }
 
-int vm_leave(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
+int vm_leave(struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
 {
 	const struct vm_port_entry *entry = vm_ports_by_ifindex(ports, ifindex);
 	struct vm_xdp xdp = { entry->port.flags, entry->port.prog_id };
@@ -247,8 +246,6 @@ int vm_join_command(const struct vm_args *args, struct vm_join *join)
 	vm_state_close(&st);
 	if (err)
 		return err;
-	if (!same)
-		vm_broker_resync();
 	return report(args, join, !same, same ? join->same_text : join->text);
 }
 
@@ -270,6 +267,5 @@ int vm_leave_command(const struct vm_args *args,
 	vm_state_close(&st);
 	if (err)
 		return err;
-	vm_broker_resync();
 	return report(args, NULL, true, text);
 }

@@ -35,13 +35,13 @@ int vm_leave_command(const struct vm_args *args,
  */
 int vm_join_fit(const struct vm_link *link);
 /* Attach the program and fill the maps; neither on an error. */
-int vm_join(const struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
+int vm_join(struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join);
 /*
  * The reverse. After an error either @ports still has it, for the next try to finish, or
  * what is left of it in the maps is swept by the next command.
  */
-int vm_leave(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
+int vm_leave(struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
 /* The port that interface @name is. -ENODEV when there is none. */
 int vm_join_find(const struct vm_ports *ports, const char *name,
 		 const struct vm_port_entry **entry);

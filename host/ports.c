@@ -182,7 +182,7 @@ static int write_ensemble(const struct vm_state *st, const struct vm_ports *port
 	return explain("ensembles", bpf_map_update_elem(st->maps.ensembles, &key, &e, BPF_EXIST));
 }
 
-int vm_ports_publish(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex,
+int vm_ports_publish(struct vm_state *st, struct vm_ports *ports, __u32 ifindex,
 		     struct vm_port *port)
 {
 	struct bpf_devmap_val target = { .ifindex = ifindex };
@@ -227,6 +227,7 @@ int vm_ports_publish(const struct vm_state *st, struct vm_ports *ports, __u32 if
 	if (explain("hints", err))
 		goto undo_ports;
 	collect(ifindex, port, ports);
+	st->changed = true;
 	return 0;
 
 undo_ports:
@@ -253,7 +254,7 @@ static void try_delete(int map, const char *name, const void *key, int *err)
 		*err = *err ?: explain(name, e);
 }
 
-int vm_ports_withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
+int vm_ports_withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
 {
 	const struct vm_port_entry *entry = vm_ports_by_ifindex(ports, ifindex);
 	struct vm_port port;
@@ -270,6 +271,7 @@ int vm_ports_withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 i
 		e = vm_hints_del_node(st, port.addr);
 	if (e)
 		return explain("hints", e); /* they must not outlive the entries */
+	st->changed = true;
 	ports->count--;
 	memmove((void *)entry, entry + 1, (ports->count - (entry - ports->entry)) * sizeof(*entry));
 
@@ -294,7 +296,7 @@ static bool interface_exists(int sock, __u32 ifindex)
 	return !ioctl(sock, SIOCGIFNAME, &ifr) || errno != ENODEV;
 }
 
-static int sweep_gone(const struct vm_state *st, struct vm_ports *ports)
+static int sweep_gone(struct vm_state *st, struct vm_ports *ports)
 {
 	int sock, err = 0;
 
@@ -385,7 +387,7 @@ static int sweep_ensembles(const struct vm_state *st, const struct vm_ports *por
 	return err == -ENOENT ? 0 : err;
 }
 
-int vm_ports_sweep(const struct vm_state *st, struct vm_ports *ports)
+int vm_ports_sweep(struct vm_state *st, struct vm_ports *ports)
 {
 	int err;
 

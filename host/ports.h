@@ -35,20 +35,20 @@ unsigned int vm_ports_of(const struct vm_ports *ports, __u16 ensemble, __u16 *mt
  * start its counters at 0, fill every map, `ports` last. On an error none of
  * them has changed. @ports is brought up to date.
  */
-int vm_ports_publish(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex,
+int vm_ports_publish(struct vm_state *st, struct vm_ports *ports, __u32 ifindex,
 		     struct vm_port *port);
 /*
  * The reverse. An error at the start leaves all as it is, and the port in
  * @ports. Later it goes on, so that as little as can be is left, and returns the
  * first error; the next vm_ports_sweep() then finds the rest.
  */
-int vm_ports_withdraw(const struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
+int vm_ports_withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
 
 /*
  * Forget ports whose interface has gone, and entries of commands that were
  * killed half-way. Silent but for a line for each port forgotten.
  */
-int vm_ports_sweep(const struct vm_state *st, struct vm_ports *ports);
+int vm_ports_sweep(struct vm_state *st, struct vm_ports *ports);
 
 /* 0; -ENOENT when this host has no such ensemble. */
 int vm_ensemble_find(const struct vm_state *st, __u32 ensemble);

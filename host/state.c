@@ -29,6 +29,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpffs.h"
+#include "broker.h"
 #include "hints.h"
 #include "link.h"
 #include "log.h"
@@ -61,6 +62,10 @@ void vm_state_close(struct vm_state *st)
 	close_fd(&st->steer);
 	close_fd(&st->egress);
 	close_fd(&st->lock);
+	/* Without the lock: a broker that does not answer is waited for. */
+	if (st->changed)
+		vm_broker_resync();
+	st->changed = false;
 }
 
 int vm_state_privilege(void)
@@ -195,6 +200,7 @@ static int make_broker_port(struct vm_state *st, bool probe)
 	port.added_ns = realtime_ns();
 	target.ifindex = link.ifindex;
 	st->meta.broker_ifindex = link.ifindex;
+	st->changed = true;
 
 	err = vm_ports_reset_slot(st, slot);
 	if (!err)
@@ -519,6 +525,7 @@ int vm_state_remove(struct vm_state *st)
 		vm_err("cannot remove %s: %s", VM_BROKER_IF, strerror(-err));
 		return err;
 	}
+	st->changed = true;
 	vm_xdp_forget(st, ifindex);
 	err = vm_pins_remove(st->lock);
 	if (err)

@@ -19,6 +19,7 @@ struct vm_state {
 	int egress;
 	__u32 steer_id;
 	bool dispatcher; /* ports are attached through libxdp's dispatcher */
+	bool changed; /* what ports, ensembles or vmesh0 there are: the broker is to be told */
 	bool made; /* this command made it: vm_state_undo() */
 	bool mounted; /* .. and the bpffs as well */
 };
@@ -39,6 +40,7 @@ int vm_state_make(struct vm_state *st);
 void vm_state_undo(struct vm_state *st);
 /* The last ensemble has gone: take everything away. Call vm_state_close() after. */
 int vm_state_remove(struct vm_state *st);
+/* Lets go of the lock; then, if there was a change, whatever else failed, tells the broker. */
 void vm_state_close(struct vm_state *st);
 
 #endif /* VIRTMESH_HOST_STATE_H */

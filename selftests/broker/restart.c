@@ -387,4 +387,36 @@ TEST_F(state, sighup_is_a_resync)
 	EXPECT_EQ(0, info.has_state);
 }
 
+/* Commands that find nothing to do, or fail, but forget or mend something on the way. */
+TEST_F(state, vmesh0_made_again_beside_what_was_asked_for_is_told)
+{
+	static const char *const asks[] = {
+		"ensemble add 1", /* the hint of doctor */
+		"port add vm1 --ensemble 1 --node 1",
+		"ensemble faults 1 --off",
+	};
+	struct vm_ctl_info info;
+
+	ASSERT_EQ(0, bed_virtmesh("ensemble add 1"));
+	ASSERT_EQ(0, bed_virtmesh("port add vm1 --ensemble 1 --node 1"));
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		ASSERT_EQ(0, system("ip link del vmesh0"));
+		ASSERT_EQ(0, bed_virtmesh("%s", asks[i]));
+		ASSERT_EQ(0, ctl_info(self->ctl, &info));
+		EXPECT_EQ(1, info.has_state);
+	}
+}
+
+TEST_F(state, port_forgotten_by_a_command_that_fails_is_told)
+{
+	struct vm_ctl_node node;
+
+	ASSERT_EQ(0, bed_virtmesh("ensemble add 1"));
+	ASSERT_EQ(0, bed_virtmesh("port add vm1 --ensemble 1 --node 1"));
+	ASSERT_EQ(0, ctl_node(self->ctl, vm_addr(1, 1), &node));
+	ASSERT_EQ(0, system("ip link del vm1"));
+	ASSERT_EQ(3, bed_virtmesh("port del vm1"));
+	EXPECT_EQ(-ENOENT, ctl_node(self->ctl, vm_addr(1, 1), &node));
+}
+
 TEST_HARNESS_MAIN
