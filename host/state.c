@@ -159,10 +159,11 @@ static __u64 realtime_ns(void)
 }
 
 /*
- * vmesh0, attached and in the maps, but not persistent: returns its fd. With
- * @probe, find out whether the dispatcher works.
+ * vmesh0, attached and in the maps, but not persistent: returns its fd. Whether the
+ * dispatcher works is found out anew: only the entry of the last one knew, and it may be
+ * long gone.
  */
-static int make_broker_port(struct vm_state *st, bool probe)
+static int make_broker_port(struct vm_state *st)
 {
 	struct vm_port port = { .mtu = VM_MTU_DEFAULT, .flags = VM_PORT_BROKER | VM_PORT_OWNED };
 	struct bpf_devmap_val target = { 0 };
@@ -187,9 +188,8 @@ static int make_broker_port(struct vm_state *st, bool probe)
 		vm_err("cannot look at %s: %s", VM_BROKER_IF, strerror(-err));
 		goto close;
 	}
-	if (probe)
-		st->dispatcher = vm_xdp_try_dispatcher(st, &link, &xdp);
-	if (!probe || !st->dispatcher) {
+	st->dispatcher = vm_xdp_try_dispatcher(st, &link, &xdp);
+	if (!st->dispatcher) {
 		err = vm_xdp_attach(st, &link, &xdp);
 		if (err)
 			goto close;
@@ -248,7 +248,7 @@ static int mend(struct vm_state *st)
 		vm_xdp_pins_sweep(st->maps.ports);
 	err = vm_ports_sweep(st, ports);
 	if (!err && !vm_ports_by_ifindex(ports, st->meta.broker_ifindex)) {
-		fd = make_broker_port(st, false);
+		fd = make_broker_port(st);
 		err = fd < 0 ? fd : vm_tap_keep(fd);
 		if (fd >= 0) {
 			close(fd);
@@ -455,7 +455,7 @@ static int make_locked(struct vm_state *st)
 		goto destroy;
 	}
 
-	tap = make_broker_port(st, true);
+	tap = make_broker_port(st);
 	if (tap < 0) {
 		err = tap;
 		goto destroy;

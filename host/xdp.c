@@ -14,7 +14,7 @@
  *
  * libxdp falls back from the second to the first by itself and says so on its
  * log only. Which of them a host uses is therefore found out once, on vmesh0
- * when the state is made, and kept in that port's VM_PORT_DISPATCHER.
+ * when that is made, and kept in that port's VM_PORT_DISPATCHER.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -384,6 +384,21 @@ taken_away() {
 	virtmesh port del vm4
 }
 
+# Nothing of vmesh0 is left, and a command has failed to make it again: how ports are
+# attached is found out anew.
+vmesh0_in_the_way() {
+	ip2 link del dev vmesh0
+	ip2 tuntap add dev vmesh0 mode tap
+	refuses "is not the mesh's" virtmesh ensemble add 1
+	ip2 link del dev vmesh0
+	virtmesh ensemble add 1
+	eq "$(port vmesh0 dispatcher) $(port vmesh0 mode)" "true native"
+	virtmesh port add vm4 --ensemble 1 --node 4
+	eq "$(port vm4 dispatcher) $(port vm4 mode)" "true native"
+	unicast vm1 1 vm4 4 60-1514
+	virtmesh port del vm4
+}
+
 # A command killed between attaching and the maps left the program on the interface.
 left_over() {
 	tap_new t1

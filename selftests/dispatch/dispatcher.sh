@@ -166,6 +166,8 @@ on "$kernel" "a killed port add: its pins go with the next command, those of oth
 on "$kernel" "port del with another program beside ours: libxdp's pins go too" \
 	in_guest port_del_under_other
 on "$kernel" "ours unloaded, or the tap deleted, by somebody: told and mended" in_guest taken_away
+on "$kernel" "vmesh0 gone, and its name taken for a while: made again as before" \
+	in_guest vmesh0_in_the_way
 on "$kernel" "the broker runs on vmesh0 beside another program" in_guest broker
 on "$kernel" "the last ensemble deleted: no pin, link, program or interface left" in_guest mesh_down
 on "$kernel" "20 port adds in a row, and frames among them" in_guest many
