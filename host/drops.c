@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@
 #include "view.h"
 
 #define INTERVAL_MS 1000
+#define META_PIN    VM_PIN_DIR "/meta"
 
 static __u64 drops_of(const struct vm_view *v, int reason)
 {
@@ -127,6 +129,7 @@ struct follower {
 	struct vm_view *views; /* of the last look */
 	size_t count;
 	struct vm_view none;
+	struct stat meta; /* the pin that says which state this is */
 	int err; /* of stdout: whoever read us has gone */
 };
 
@@ -308,6 +311,15 @@ static int wait_events(struct follower *f, struct ring_buffer *ring, int signals
 	return 0;
 }
 
+/* The pins have gone, or are those of another state: the last ensemble was deleted. */
+static bool has_gone(const struct follower *f)
+{
+	struct stat now;
+
+	return stat(META_PIN, &now) || now.st_dev != f->meta.st_dev ||
+	       now.st_ino != f->meta.st_ino;
+}
+
 static int wait_and_print(struct follower *f, struct ring_buffer *ring, int signals)
 {
 	__u64 due = now_ms() + INTERVAL_MS, now;
@@ -321,8 +333,7 @@ static int wait_and_print(struct follower *f, struct ring_buffer *ring, int sign
 				return err < 0 ? err : 0;
 			continue;
 		}
-		/* Pins that have gone: the last ensemble was deleted. */
-		if (access(VM_PIN_DIR "/meta", F_OK)) {
+		if (has_gone(f)) {
 			vm_err("the mesh of this host was removed");
 			return -ENOENT;
 		}
@@ -386,6 +397,9 @@ int vm_cmd_drops(const struct vm_args *args)
 	struct follower f = { .args = args };
 	int err;
 
+	/* Before it is opened: if it is replaced meanwhile, we are to end, not to wait for ever. */
+	if (stat(META_PIN, &f.meta))
+		memset(&f.meta, 0, sizeof(f.meta));
 	err = vm_state_read(&f.st);
 	if (err)
 		return err;

@@ -207,6 +207,23 @@ mesh_removed() {
 	grep -q "was removed" "$tmp/a.err"
 }
 
+# Another mesh is not the one that is followed. Between two looks: so stopped meanwhile.
+mesh_replaced() {
+	local pid status=0
+	follower a
+	pid=$!
+	wait_until 5 reads_events "$pid"
+	kill -STOP "$pid"
+	virtmesh ensemble del 1
+	virtmesh ensemble add 1
+	kill -CONT "$pid"
+	wait_until 5 pid_ended "$pid"
+	wait "$pid" || status=$?
+	eq "$status" 3
+	grep -q "was removed" "$tmp/a.err"
+}
+pid_ended() { ! grep -qs "^State:.[^Z]" "/proc/$1/status"; }
+
 reader_gone() {
 	local status
 	two_ports
@@ -237,5 +254,6 @@ case_on "follow --ensemble shows that one" with_mesh follow_one_ensemble
 case_on "an ensemble that is not there is told, status 3" with_mesh no_such_ensemble
 case_on "a second follower is told, and gets counters only" with_mesh second_follower
 case_on "follow ends with 3 when the mesh is removed" mesh_removed
+case_on "follow ends with 3 when the mesh is removed and made again" with_mesh mesh_replaced
 case_on "follow ends quietly when its reader does" with_mesh reader_gone
 finish
