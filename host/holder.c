@@ -50,11 +50,20 @@ static bool read_iff(int proc, const char *fd, char *name)
 	return line && sscanf(line + 6, "%15s", name) == 1;
 }
 
+/* A process names itself, whoever's it is; what it says goes to terminals and into JSON. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			*text = '?';
+}
+
 static void hold(int proc, pid_t pid, struct vm_holder *holder)
 {
 	holder->pid = pid;
 	if (read_text(proc, "comm", holder->command, sizeof(holder->command)))
 		holder->command[strcspn(holder->command, "\n")] = '\0';
+	make_printable(holder->command);
 }
 
 /* The open files of process @pid: is one of them a tap we look for? */

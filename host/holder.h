@@ -14,7 +14,7 @@
 struct vm_holder {
 	char name[IF_NAMESIZE]; /* from the caller */
 	pid_t pid; /* 0: nobody that we may see, in this network namespace */
-	char command[16];
+	char command[16]; /* printable ASCII: what is not, is a '?' */
 	bool vhost_net; /* it has /dev/vhost-net open: the kernel may carry its frames */
 };
 

@@ -139,6 +139,32 @@ del_while_used() {
 	virtmesh port del vm1
 }
 
+# A process calls itself what it likes, and root reads it.
+odd_holder() {
+	local name=$'a\033\xff' pid
+	virtmesh port add vm1 --ensemble 1 --node 1
+	cp "$frame" "$tmp/$name"
+	"$tmp/$name" recv vm1 1 30 >"$tmp/odd.frames" &
+	pid=$!
+	wait_until 5 grep -q ready "$tmp/odd.frames"
+	eq "$(port_json vm1 served)" "a??"
+	fails 1 virtmesh port del vm1
+	says "in use by a??, pid $pid"
+	{
+		echo "$out"
+		virtmesh show
+		virtmesh show --json
+		virtmesh doctor || :
+		virtmesh doctor --json || :
+	} >"$tmp/odd.out"
+	if LC_ALL=C grep '[^[:print:][:space:]]' "$tmp/odd.out"; then
+		fail "not to be printed"
+	fi
+	kill "$pid"
+	wait "$pid" || :
+	virtmesh port del vm1
+}
+
 no_tun() {
 	local before
 	before=$(mapdump)
@@ -287,6 +313,7 @@ case_on "a slot that is used again starts counting at 0" with_mesh counters_star
 case_on "the same port twice is told, removing twice is refused" with_mesh twice
 case_on "what contradicts is refused, and changes nothing" with_mesh conflicts
 case_on "a tap in use is not removed, and goes on working" with_mesh del_while_used
+case_on "a process with an odd name holds a tap: told in plain characters" with_mesh odd_holder
 case_on "without /dev/net/tun: refused, nothing left" with_mesh no_tun
 case_on "an interface that vanished is shown as gone and forgotten by the next change" \
 	with_mesh gone_is_forgotten
