@@ -14,7 +14,7 @@
 
 enum vm_exit {
 	VM_EXIT_OK = 0,
-	VM_EXIT_FAILED = 1, /* refused, or failed: nothing was changed */
+	VM_EXIT_FAILED = 1, /* refused, or failed: nothing was changed; or nobody could be told */
 	VM_EXIT_USAGE = 2,
 	VM_EXIT_ABSENT = 3, /* no state, or not that ensemble, port, interface, broker */
 	VM_EXIT_PRIVILEGE = 4,

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <virtmesh/maps.h>
 #include <virtmesh/version.h>
@@ -440,6 +442,24 @@ int vm_exit_status(int err)
 	}
 }
 
+/*
+ * @err of the verb, unless that is 0 and its answer could not be written. Whoever closes a
+ * pipe has read what he wanted: nothing to complain of.
+ */
+static int end_answer(int err)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	errno = 0;
+	if (fflush(stdout) != EOF && !ferror(stdout))
+		return err;
+	/* What was met on the way is not in errno any more: ask; JSON has told. */
+	if (errno == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & (POLLERR | POLLHUP)))
+		return err;
+	vm_err("cannot write the answer to stdout: %s", strerror(errno ?: -err ?: EIO));
+	return err ?: -EIO;
+}
+
 int main(int argc, char **argv)
 {
 	struct vm_args args = { .group = -1, .seed = 1 };
@@ -478,5 +498,5 @@ int main(int argc, char **argv)
 	/* A reader that went away is an error of printf(), not the end. */
 	signal(SIGPIPE, SIG_IGN);
 	vm_libprint_init();
-	return vm_exit_status(v->run(&args));
+	return vm_exit_status(end_answer(v->run(&args)));
 }

@@ -127,9 +127,31 @@ json_everywhere() {
 }
 
 stdout_closed() {
+	# The runner's stdbuf: each line is written by itself then, and the last is no error.
+	unset LD_PRELOAD _STDBUF_O
 	virtmesh ensemble add 1
 	# A full disk, or a reader that went away, is no success for those who parse.
 	fails 1 bash -c 'virtmesh show --json >/dev/full'
+	says "cannot write the answer to stdout: No space left"
+	# Nor for those who read. More than printf() keeps until the end, and less.
+	fails 1 bash -c 'virtmesh show >/dev/full'
+	says "cannot write the answer to stdout: No space left"
+	fails 1 bash -c 'stdbuf --output=L virtmesh show >/dev/full'
+	says "cannot write the answer to stdout"
+	fails 1 bash -c 'virtmesh ensemble add 2 >/dev/full'
+	says "cannot write the answer to stdout: No space left"
+	eq "$(virtmesh ensemble list | wc -l)" 3 "ensembles and the head"
+	virtmesh ensemble del 2
+	# With something else to say, that is the status.
+	fails 3 bash -c 'virtmesh ensemble del 2 >/dev/full'
+	# A reader that has gone: no word.
+	mkfifo "$tmp/pipe"
+	exec 8<>"$tmp/pipe"
+	exec 9>"$tmp/pipe"
+	exec 8<&-
+	eq "$(virtmesh show 2>&1 >&9; echo $?)" 0
+	eq "$(stdbuf --output=L virtmesh show 2>&1 >&9; echo $?)" 0
+	exec 9>&-
 	virtmesh ensemble del 1
 }
 
