@@ -79,10 +79,10 @@ static int check_taken(const struct vm_port_entry *entry, const struct vm_args *
 
 /*
  * May @args become a port? -ENOENT: no such ensemble; -EEXIST: node or interface
- * is taken.
+ * is taken. JOIN_SAME: it is one, *@same.
  */
 static int check(const struct vm_state *st, const struct vm_ports *ports,
-		 const struct vm_args *args, __u32 owned)
+		 const struct vm_args *args, __u32 owned, const struct vm_port_entry **same)
 {
 	const struct vm_port_entry *entry;
 	__u32 ifindex = if_nametoindex(args->name);
@@ -93,6 +93,7 @@ static int check(const struct vm_state *st, const struct vm_ports *ports,
 	if (err)
 		return err;
 	entry = ifindex ? vm_ports_by_ifindex(ports, ifindex) : NULL;
+	*same = entry;
 	if (entry)
 		return check_taken(entry, args, owned);
 	entry = vm_ports_by_addr(ports, vm_addr(args->ensemble, args->node));
@@ -226,6 +227,7 @@ static int report(const struct vm_args *args, const struct vm_join *join, bool c
 
 int vm_join_command(const struct vm_args *args, struct vm_join *join)
 {
+	const struct vm_port_entry *entry = NULL;
 	struct vm_ports *ports = NULL;
 	bool same = false;
 	struct vm_state st;
@@ -235,9 +237,9 @@ int vm_join_command(const struct vm_args *args, struct vm_join *join)
 	if (err)
 		return err;
 	ports = vm_ports_load(&st.maps);
-	err = ports ? check(&st, ports, args, join->owned) : -EIO;
+	err = ports ? check(&st, ports, args, join->owned, &entry) : -EIO;
 	if (err == JOIN_SAME) {
-		join->port = vm_ports_by_ifindex(ports, if_nametoindex(args->name))->port;
+		join->port = entry->port;
 		same = true;
 	}
 	if (!err || same)

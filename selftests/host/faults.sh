@@ -122,6 +122,13 @@ port_add() {
 	each_step undo_port virtmesh port add vm9 --ensemble 1 --node 9
 }
 
+# There already: what fails may be the look at it.
+port_add_again() {
+	virtmesh port add vm1 --ensemble 1 --node 1 --owner 7
+	when_good : virtmesh port add vm1 --ensemble 1 --node 1 --owner 7
+	each_step : virtmesh port add vm1 --ensemble 1 --node 1 --owner 7
+}
+
 undo_attach() { virtmesh detach v1 >/dev/null; }
 attach_veth() {
 	ip link add v1 type veth peer name v2
@@ -317,6 +324,7 @@ case_on "first ensemble, each step failing" first_ensemble
 case_on "port add, each step failing" with_mesh port_add
 errno=EPERM
 case_on "first ensemble mounts bpffs, each step failing" first_ensemble_mounts
+case_on "port add of a port that is there, each step failing" with_mesh port_add_again
 case_on "second ensemble, each step failing" with_mesh second_ensemble
 case_on "attach a veth, each step failing" with_mesh attach_veth
 case_on "attach a tap, each step failing" with_mesh attach_tap
