@@ -25,29 +25,6 @@ bool vm_bpffs_mounted(void)
 	return !statfs(VM_BPFFS, &st) && st.f_type == BPF_FS_MAGIC;
 }
 
-int vm_bpffs_mount(bool *mounted)
-{
-	int err;
-
-	*mounted = false;
-	if (vm_bpffs_mounted())
-		return 0;
-	if (mount("bpf", VM_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700")) {
-		err = -errno;
-		vm_err("no bpffs on %s, and mounting it failed: %s; try: mount -t bpf none %s",
-		       VM_BPFFS, strerror(-err), VM_BPFFS);
-		return err;
-	}
-	vm_info("mounted a bpffs on %s", VM_BPFFS);
-	*mounted = true;
-	return 0;
-}
-
-void vm_bpffs_unmount(void)
-{
-	umount(VM_BPFFS);
-}
-
 static void on_alarm(int sig)
 {
 }
@@ -71,6 +48,37 @@ static int lock_wait(int fd)
 	alarm(0);
 	sigaction(SIGALRM, &old, NULL);
 	return err;
+}
+
+int vm_bpffs_mount(bool *mounted)
+{
+	int dir, err;
+
+	*mounted = false;
+	if (vm_bpffs_mounted())
+		return 0;
+	/* There is no VM_PIN_DIR to lock yet, and two mounts would both succeed. */
+	dir = open(VM_BPFFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err = dir < 0 ? -errno : lock_wait(dir);
+	if (!err && !vm_bpffs_mounted()) {
+		if (mount("bpf", VM_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+			err = -errno;
+		else
+			*mounted = true;
+	}
+	if (dir >= 0)
+		close(dir);
+	if (err)
+		vm_err("no bpffs on %s, and mounting it failed: %s; try: mount -t bpf none %s",
+		       VM_BPFFS, strerror(-err), VM_BPFFS);
+	else if (*mounted)
+		vm_info("mounted a bpffs on %s", VM_BPFFS);
+	return err;
+}
+
+void vm_bpffs_unmount(void)
+{
+	umount(VM_BPFFS);
 }
 
 /* Is the directory we have locked still the one of that name? */

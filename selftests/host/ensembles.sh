@@ -72,6 +72,29 @@ no_bpffs() {
 	[ "$(stat -f -c %T /sys/fs/bpf)" = bpf_fs ]
 }
 
+# Held up where each has seen that there is none.
+no_bpffs_at_once() {
+	local mounts first second
+	mounts=$(bpffs_mounts)
+	umount /sys/fs/bpf
+	exec 8</sys/fs/bpf
+	flock 8
+	virtmesh ensemble add 1 --verbose 2>"$tmp/first" 8<&- &
+	first=$!
+	virtmesh ensemble add 2 --verbose 2>"$tmp/second" 8<&- &
+	second=$!
+	wait_until 5 grep -q "waiting for another" "$tmp/first"
+	wait_until 5 grep -q "waiting for another" "$tmp/second"
+	exec 8<&-
+	wait "$first"
+	wait "$second"
+	eq "$(bpffs_mounts)" "$mounts"
+	eq "$(virtmesh ensemble list | wc -l)" 3 "ensembles and the head"
+	virtmesh ensemble del 1
+	virtmesh ensemble del 2
+}
+bpffs_mounts() { grep -c ' /sys/fs/bpf bpf ' /proc/self/mounts; }
+
 no_bpffs_rolled_back() {
 	umount /sys/fs/bpf
 	ip tuntap add dev vmesh0 mode tap
@@ -210,6 +233,7 @@ case_on "an ensemble with a port is not removed" with_mesh del_with_ports
 case_on "the 257th ensemble is refused" with_mesh all_of_them
 case_on "vmesh0 is somebody else's: refused, nothing left" name_taken
 case_on "without a bpffs the first ensemble mounts one" no_bpffs
+case_on "two commands that find no bpffs mount one" no_bpffs_at_once
 case_on "the mount goes again when the first ensemble fails" no_bpffs_rolled_back
 case_on "bpffs read-only: refused, nothing left" readonly_bpffs
 case_on "bpffs read-only after the first ensemble: refused, nothing changed" with_mesh readonly_later
