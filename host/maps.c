@@ -146,5 +146,7 @@ int vm_ports_each(const struct vm_maps *maps,
 		if (ret)
 			return ret;
 	}
+	if (!err)
+		return -EAGAIN; /* the bound: there may be more */
 	return err == -ENOENT ? 0 : err;
 }

@@ -47,7 +47,8 @@ int *vm_maps_fd(struct vm_maps *maps, const char *name);
 
 /*
  * Visit every port; @fn returns 0 to go on, anything else ends the walk and is
- * returned. -errno of the kernel otherwise. Ports added meanwhile may be missed;
+ * returned. -errno of the kernel otherwise; -EAGAIN when others deleted so much
+ * meanwhile that the walk came to no end. Ports added meanwhile may be missed;
  * @fn may delete the port it was given, and no other.
  */
 int vm_ports_each(const struct vm_maps *maps,

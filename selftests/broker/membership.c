@@ -509,6 +509,53 @@ static __u16 mtu_of(const struct guest_frame *frame)
 }
 
 /* What goes to the group fits every port, whether a guest is behind it or not. */
+/* Somebody who takes away the key that a walk goes to next, each time, and puts it back. */
+struct teaser {
+	int map;
+	__u32 taken;
+	unsigned int visits;
+};
+
+static int tease(__u32 ifindex, const struct vm_port *port, void *arg)
+{
+	struct teaser *t = arg;
+	__u32 next = 0;
+
+	t->visits++;
+	if (!bpf_map_get_next_key(t->map, &ifindex, &next))
+		bpf_map_delete_elem(t->map, &next);
+	if (t->taken)
+		bpf_map_update_elem(t->map, &t->taken, port, BPF_ANY);
+	t->taken = next;
+	return 0;
+}
+
+static int visit(__u32 ifindex, const struct vm_port *port, void *arg)
+{
+	++*(unsigned int *)arg;
+	return 0;
+}
+
+TEST(walk_through_ports_that_comes_to_no_end_is_an_error)
+{
+	struct vm_maps maps = VM_MAPS_CLOSED;
+	struct vm_port port = { 0 };
+	struct teaser t = { 0 };
+	unsigned int visits = 0;
+
+	maps.ports = bpf_map_create(BPF_MAP_TYPE_HASH, "ports", sizeof(__u32), sizeof(port),
+				    VM_PORTS_MAX, NULL);
+	ASSERT_LE(0, maps.ports);
+	for (__u32 key = 1; key <= 3; key++)
+		ASSERT_EQ(0, bpf_map_update_elem(maps.ports, &key, &port, BPF_NOEXIST));
+	EXPECT_EQ(0, vm_ports_each(&maps, visit, &visits));
+	EXPECT_EQ(3, visits);
+	t.map = maps.ports;
+	EXPECT_EQ(-EAGAIN, vm_ports_each(&maps, tease, &t));
+	EXPECT_LT(VM_PORTS_MAX, t.visits);
+	close(maps.ports);
+}
+
 TEST_F(mesh, members_are_told_the_smallest_mtu)
 {
 	struct guest_frame frame;
