@@ -26,6 +26,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpffs.h"
+#include "clock.h"
 #include "cmd.h"
 #include "json.h"
 #include "log.h"
@@ -133,18 +134,10 @@ struct follower {
 	int err; /* of stdout: whoever read us has gone */
 };
 
-static __u64 now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 /* The ring may have been full since long before anybody looked: not the time of reading. */
 static __u64 event_time_ns(const struct vm_event *e)
 {
-	return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC) + e->ktime_ns;
+	return vm_clock_ns(CLOCK_REALTIME) - vm_clock_ns(CLOCK_MONOTONIC) + e->ktime_ns;
 }
 
 static void clock_text(char *text, size_t size, __u64 time_ns)
@@ -218,7 +211,7 @@ static void delta(struct follower *f, const struct vm_view *now, int reason, __u
 	if (f->args->json) {
 		json = json_object_new_object();
 		vm_json_str(json, "type", "drops");
-		vm_json_u64(json, "time_ns", now_ns(CLOCK_REALTIME));
+		vm_json_u64(json, "time_ns", vm_clock_ns(CLOCK_REALTIME));
 		vm_json_str(json, "port", now->link.name);
 		vm_json_u64(json, "ifindex", now->ifindex);
 		vm_json_str(json, "reason", name_of(reason));
@@ -227,7 +220,7 @@ static void delta(struct follower *f, const struct vm_view *now, int reason, __u
 		f->err = vm_json_print(json, true);
 		return;
 	}
-	clock_text(when, sizeof(when), now_ns(CLOCK_REALTIME));
+	clock_text(when, sizeof(when), vm_clock_ns(CLOCK_REALTIME));
 	printf("%s  %-15s  %-12s  +%llu = %llu\n", when, now->link.name, name_of(reason), more,
 	       drops_of(now, reason));
 	f->err = fflush(stdout) == EOF ? -errno : 0;
@@ -287,7 +280,7 @@ static int events_lock(void)
 
 static __u64 now_ms(void)
 {
-	return now_ns(CLOCK_MONOTONIC) / 1000000;
+	return vm_clock_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 /* Until the next look is due, a signal comes (returns 1), or events do. */
@@ -316,8 +309,7 @@ static bool has_gone(const struct follower *f)
 {
 	struct stat now;
 
-	return stat(META_PIN, &now) || now.st_dev != f->meta.st_dev ||
-	       now.st_ino != f->meta.st_ino;
+	return stat(META_PIN, &now) || now.st_dev != f->meta.st_dev || now.st_ino != f->meta.st_ino;
 }
 
 static int wait_and_print(struct follower *f, struct ring_buffer *ring, int signals)

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "faults.h"
 #include "groups.h"
@@ -39,12 +39,9 @@ static int report(const struct vm_args *args, bool changed, const char *text)
 
 static int make_entry(struct vm_state *st, __u32 ensemble)
 {
-	struct vm_ensemble e = { .mtu = VM_MTU_MAX };
-	struct timespec now;
+	struct vm_ensemble e = { .mtu = VM_MTU_MAX, .created_ns = vm_clock_ns(CLOCK_REALTIME) };
 	int err;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	e.created_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	err = bpf_map_update_elem(st->maps.ensembles, &ensemble, &e, BPF_NOEXIST);
 	if (err == -E2BIG) {
 		vm_err("this host has its %d ensembles already", VM_ENSEMBLES_MAX);

@@ -8,10 +8,10 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
+#include "clock.h"
 #include "faults.h"
 #include "faults_view.h"
 #include "hints.h"
@@ -23,14 +23,6 @@ static int explain(int err)
 	if (err)
 		vm_err("cannot write the faults into the maps: %s", strerror(-err));
 	return err;
-}
-
-static __u64 realtime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 int vm_faults_get(const struct vm_state *st, __u32 ensemble, struct vm_faults *faults)
@@ -125,7 +117,7 @@ static int publish(struct vm_state *st, struct vm_ports *ports, const struct vm_
 	port.flags |= xdp.flags;
 	port.prog_id = xdp.prog_id;
 	port.tx_dropped = link->tx_dropped;
-	port.added_ns = realtime_ns();
+	port.added_ns = vm_clock_ns(CLOCK_REALTIME);
 
 	err = vm_ports_reset_slot(st, slot);
 	if (err)
@@ -179,7 +171,7 @@ int vm_faults_on(struct vm_state *st, struct vm_ports *ports, __u32 ensemble,
 		return explain(err);
 	is_new = err;
 	same = through && had.ifindex == through->ifindex;
-	want.since_ns = realtime_ns();
+	want.since_ns = vm_clock_ns(CLOCK_REALTIME);
 	if (same) {
 		want.ifindex = had.ifindex;
 		want.slot = had.slot;

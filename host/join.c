@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
+#include "clock.h"
 #include "join.h"
 #include "json.h"
 #include "log.h"
@@ -133,11 +133,9 @@ int vm_join_fit(const struct vm_link *link)
 int vm_join(struct vm_state *st, struct vm_ports *ports, const struct vm_link *link,
 	    struct vm_join *join)
 {
-	struct timespec now;
 	struct vm_xdp xdp;
 	int err;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	err = vm_xdp_attach(st, link, &xdp);
 	if (err)
 		return err;
@@ -145,7 +143,7 @@ int vm_join(struct vm_state *st, struct vm_ports *ports, const struct vm_link *l
 	join->port.flags |= xdp.flags;
 	join->port.prog_id = xdp.prog_id;
 	join->port.tx_dropped = link->tx_dropped;
-	join->port.added_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	join->port.added_ns = vm_clock_ns(CLOCK_REALTIME);
 	err = vm_ports_publish(st, ports, link->ifindex, &join->port);
 	if (err)
 		vm_xdp_detach(st, link->ifindex, &xdp);

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "broker.h"
+#include "clock.h"
 #include "cmd.h"
 #include "json.h"
 #include "log.h"
@@ -94,11 +94,8 @@ static int print_table(const struct nodes *nodes)
 {
 	struct vm_table *table = vm_table_new(">ENSEMBLE >NODE STATE PORT >INCARNATION >EPOCH >MTU "
 					      ">PROGRESS >PENDING >FOR >HEARD");
-	struct timespec ts;
-	__u64 now;
+	__u64 now = vm_clock_ns(CLOCK_REALTIME);
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 	for (size_t i = 0; i < nodes->count; i++) {
 		const struct vm_ctl_node *n = &nodes->node[i];
 		char name[IF_NAMESIZE] = "-";

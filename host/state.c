@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -30,6 +29,7 @@
 
 #include "bpffs.h"
 #include "broker.h"
+#include "clock.h"
 #include "hints.h"
 #include "link.h"
 #include "log.h"
@@ -150,14 +150,6 @@ static int open_progs(struct vm_state *st)
 	return vm_xdp_prog_id(st->steer, &st->steer_id);
 }
 
-static __u64 realtime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 /*
  * vmesh0, attached and in the maps, but not persistent: returns its fd. Whether the
  * dispatcher works is found out anew: only the entry of the last one knew, and it may be
@@ -197,7 +189,7 @@ static int make_broker_port(struct vm_state *st)
 	port.flags |= xdp.flags;
 	port.prog_id = xdp.prog_id;
 	port.tx_dropped = link.tx_dropped;
-	port.added_ns = realtime_ns();
+	port.added_ns = vm_clock_ns(CLOCK_REALTIME);
 	target.ifindex = link.ifindex;
 	st->meta.broker_ifindex = link.ifindex;
 	st->changed = true;
@@ -437,7 +429,8 @@ static int make_locked(struct vm_state *st)
 		return err;
 	}
 
-	st->meta = (struct vm_meta){ .abi = VM_MAPS_ABI, .created_ns = realtime_ns() };
+	st->meta =
+		(struct vm_meta){ .abi = VM_MAPS_ABI, .created_ns = vm_clock_ns(CLOCK_REALTIME) };
 	err = vm_netns_cookie(&st->meta.netns_cookie);
 	if (err)
 		return explain_load(err);
