@@ -108,18 +108,6 @@ int vm_tap_keep(int fd)
 	return ioctl(fd, TUNSETPERSIST, 1) ? -errno : 0;
 }
 
-int vm_tap_create(const char *name, uid_t owner, unsigned int mtu)
-{
-	int fd, err;
-
-	fd = vm_tap_make(name, owner, mtu);
-	if (fd < 0)
-		return fd;
-	err = vm_tap_keep(fd);
-	close(fd);
-	return err;
-}
-
 int vm_tap_hold(const char *name)
 {
 	return tun_fd(name, TAP_FLAGS, 0);
@@ -128,18 +116,6 @@ int vm_tap_hold(const char *name)
 int vm_tap_release(int fd)
 {
 	return ioctl(fd, TUNSETPERSIST, 0) ? -errno : 0;
-}
-
-int vm_tap_delete(const char *name)
-{
-	int fd, err;
-
-	fd = vm_tap_hold(name);
-	if (fd < 0)
-		return fd;
-	err = vm_tap_release(fd);
-	close(fd);
-	return err;
 }
 
 int vm_tap_open(const char *name)

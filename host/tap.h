@@ -13,31 +13,26 @@
 #define VM_TAP_VNET_HDR 12
 
 /*
- * Make the persistent tap @name, with vnet header, owned by @owner (always
+ * Making in two steps: the tap @name, with vnet header, owned by @owner (always
  * somebody: a tap without an owner may be opened by whoever can open
  * /dev/net/tun, and whoever holds a tap is its node), MTU @mtu, a ring of
- * VM_TAP_RING, IPv6 autoconfiguration off, up. Returns 0; -EEXIST when an interface has that name; -EPERM without
- * CAP_NET_ADMIN; -ENODEV without /dev/net/tun; -EINVAL for a bad name or MTU.
- * Nothing is left behind on an error.
- */
-int vm_tap_create(const char *name, uid_t owner, unsigned int mtu);
-/*
- * The same in two steps, for a caller with more to do: the tap that
- * vm_tap_make() returns the fd of is gone when the fd is closed (or its owner
- * killed), until vm_tap_keep() makes it persistent. The caller closes the fd in
- * either case. vm_tap_keep() returns 0 or -errno.
+ * VM_TAP_RING, IPv6 autoconfiguration off, up, is gone when the fd that
+ * vm_tap_make() returns is closed (or its owner killed), until vm_tap_keep() makes it
+ * persistent. The caller closes the fd in either case.
+ *
+ * vm_tap_make() returns -EEXIST when an interface has that name; -EPERM without
+ * CAP_NET_ADMIN; -ENODEV without /dev/net/tun; -EINVAL for a bad name or MTU; nothing
+ * is left behind on an error. vm_tap_keep() returns 0 or -errno.
  */
 int vm_tap_make(const char *name, uid_t owner, unsigned int mtu);
 int vm_tap_keep(int fd);
 /*
  * Removing in two steps: vm_tap_hold() returns an fd by which nobody else can
- * open the tap (-EBUSY: somebody has), vm_tap_release() makes it go when that fd
- * is closed.
+ * open the tap (-EBUSY: somebody has; -ENODEV, -EINVAL as below), vm_tap_release() makes
+ * it go when that fd is closed.
  */
 int vm_tap_hold(const char *name);
 int vm_tap_release(int fd);
-/* Remove a persistent tap. -EBUSY while a program holds it open; -ENODEV, -EINVAL as below. */
-int vm_tap_delete(const char *name);
 /*
  * Open the existing tap @name for frames: O_NONBLOCK (native XDP runs only
  * then), unlimited sndbuf, vnet header of VM_TAP_VNET_HDR bytes. Returns the fd, which the

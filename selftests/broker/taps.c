@@ -22,9 +22,9 @@
 
 #include "kselftest_harness.h"
 
-#include "../../host/tap.h"
 #include "bed.h"
 #include "guest.h"
+#include "lasting_tap.h"
 
 #define PATIENT	 "--probe-ms 60000 --dead-ms 600000"
 #define OWNER	 61001
@@ -297,7 +297,7 @@ TEST_F(taps, names_of_no_port_of_no_tap_and_of_the_broker_are_refused)
 
 	EXPECT_EQ(-ENOENT, tap_get(self->ctl, "nosuch", &given));
 	EXPECT_EQ(-ENOENT, tap_get(self->ctl, "lo", &given));
-	ASSERT_EQ(0, vm_tap_create("other", 0, 1500));
+	ASSERT_EQ(0, tap_create("other", 0, 1500));
 	EXPECT_EQ(-ENOENT, tap_get(self->ctl, "other", &given));
 	EXPECT_EQ(-EINVAL, tap_get(self->ctl, "vmesh0", &given));
 	EXPECT_EQ(-EINVAL, tap_get(self->ctl, "../vm1", &given));
@@ -364,8 +364,8 @@ TEST_F(taps, the_sysfs_of_another_network_is_not_believed)
 	/* There, vm1 is the stranger's, and has the same index. */
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	while (if_nametoindex("vm1") != ifindex) {
-		vm_tap_delete("vm1");
-		ASSERT_EQ(0, vm_tap_create("vm1", STRANGER, 1500));
+		tap_delete("vm1");
+		ASSERT_EQ(0, tap_create("vm1", STRANGER, 1500));
 		ASSERT_GE(ifindex, if_nametoindex("vm1"));
 	}
 	ASSERT_EQ(0, mount("sysfs", "/sys", "sysfs", MS_RDONLY, NULL));

@@ -12,8 +12,8 @@
 
 #include <virtmesh/types.h>
 
-#include "../../host/tap.h"
 #include "../broker/bed.h"
+#include "../broker/lasting_tap.h"
 #include "hostile.h"
 
 #define ENSEMBLE 1
@@ -194,7 +194,7 @@ static int arena_open(struct arena *arena)
 	err = bed_virtmesh("ensemble add %u", ENSEMBLE);
 	/* For who has use of a tap that is nobody's. */
 	if (!err)
-		err = vm_tap_create("spare", 0, 1500);
+		err = tap_create("spare", 0, 1500);
 	for (unsigned int i = 0; i < NODES && !err; i++) {
 		err = bed_virtmesh("port add vm%u --ensemble %u --node %u", i + 1, ENSEMBLE, i + 1);
 		if (!err)

@@ -26,6 +26,7 @@
 #include "../../host/log.h"
 #include "../../host/tap.h"
 #include "../../host/vhost/own.h"
+#include "../broker/lasting_tap.h"
 #include "moverbed.h"
 
 #define ETHERTYPE 0x88b6
@@ -106,7 +107,7 @@ int moverbed_make(struct bed *bed, const struct bed_options *opt)
 		bed->opt.mtu = VM_MTU_DEFAULT;
 	if (unshare(CLONE_NEWNET))
 		return -errno;
-	err = vm_tap_create(TAP, 0, bed->opt.mtu);
+	err = tap_create(TAP, 0, bed->opt.mtu);
 	if (err)
 		return err;
 	bed->tap = vm_tap_open(TAP);
@@ -147,7 +148,7 @@ void moverbed_free(struct bed *bed)
 		moverbed_end(bed, SIGKILL);
 	close(bed->tap);
 	close(bed->packet);
-	vm_tap_delete(TAP);
+	tap_delete(TAP);
 	for (unsigned int i = 0; i < VM_MOVER_RINGS; i++) {
 		close(bed->ring[i].kick);
 		close(bed->ring[i].call);

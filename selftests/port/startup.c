@@ -21,8 +21,8 @@
 
 #include "kselftest_harness.h"
 
-#include "../../host/tap.h"
 #include "../broker/bed.h"
+#include "../broker/lasting_tap.h"
 #include "frontend.h"
 #include "plug.h"
 #include "traffic.h"
@@ -263,7 +263,7 @@ TEST_F(startup, serves_a_tap_that_is_no_port_of_a_mesh)
 
 	/* sysfs shows the interfaces of the namespace it was mounted in. */
 	ASSERT_EQ(0, mount("sysfs", "/sys", "sysfs", 0, NULL));
-	ASSERT_EQ(0, vm_tap_create("plain", 1, 1400));
+	ASSERT_EQ(0, tap_create("plain", 1, 1400));
 	ASSERT_EQ(0, plug_start(&self->plug, "plain", "--lane own --mac 02:00:00:00:00:07"));
 	ASSERT_EQ(0, fe_connect(&self->fe, self->plug.socket));
 	ASSERT_EQ(0, fe_start(&self->fe));
@@ -283,7 +283,7 @@ TEST_F(startup, started_by_the_taps_owner_who_is_not_root)
 	ASSERT_EQ(0, mknod("/run/tun", S_IFCHR, makedev(10, 200)));
 	ASSERT_EQ(0, chmod("/run/tun", 0666));
 	ASSERT_EQ(0, mount("/run/tun", "/dev/net/tun", NULL, MS_BIND, NULL));
-	ASSERT_EQ(0, vm_tap_create("mine", NOBODY, 1500));
+	ASSERT_EQ(0, tap_create("mine", NOBODY, 1500));
 	ASSERT_EQ(0, mkdir("/run/mine", 0700));
 	ASSERT_EQ(0, chown("/run/mine", NOBODY, NOBODY));
 	self->pid = run_as(NOBODY, "--tap mine --mac 02:00:00:00:00:07 --lane own "

@@ -18,6 +18,7 @@
 
 #include "../../host/tap.h"
 #include "../../host/vhost/vring_log.h"
+#include "../broker/lasting_tap.h"
 #include "lanebed.h"
 
 /* An emulated machine on a busy host. */
@@ -54,7 +55,7 @@ FIXTURE_SETUP(lane)
 	struct fe *fe = &self->fe;
 
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_EQ(0, vm_tap_create(TAP, 0, WIRE_MTU));
+	ASSERT_EQ(0, tap_create(TAP, 0, WIRE_MTU));
 	self->wire = wire_open(TAP);
 	ASSERT_LE(0, self->wire);
 
