@@ -287,6 +287,8 @@ int mesh_reload(struct broker *b)
 	b->resynced = b->now;
 
 	compare(b, &roster);
+	/* What is told of those who go is the MTU of those who stay. */
+	index_nodes(&b->mesh);
 	flush_all(b);
 	forget_gone(&b->mesh);
 	add_new(b, &roster);

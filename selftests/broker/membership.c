@@ -433,6 +433,18 @@ static int enter_ports(unsigned int first, unsigned int n, __u16 mtu)
 	return err;
 }
 
+static int leave_port(unsigned int i)
+{
+	__u32 ifindex = 100000 + i;
+	struct vm_maps maps;
+	int err = vm_maps_open(&maps);
+
+	if (!err)
+		err = bpf_map_delete_elem(maps.ports, &ifindex);
+	vm_maps_close(&maps);
+	return err;
+}
+
 /* Collects a snapshot; how many frames it took, or -errno. */
 static int count_snapshot(struct guest *guest, bool *seen, unsigned int nodes)
 {
@@ -569,6 +581,13 @@ TEST_F(mesh, members_are_told_the_smallest_mtu)
 	ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
 	EXPECT_EQ(self->a.epoch, prev_of(&frame));
 	EXPECT_EQ(1500, mtu_of(&frame));
+
+	/* The frame that says it goes is not bound by it any more. */
+	ASSERT_EQ(0, leave_port(3));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
+	EXPECT_EQ(VM_NODE_ABSENT, members_state(&frame, 3, NULL, NULL));
+	EXPECT_EQ(VM_MTU_DEFAULT, mtu_of(&frame));
 }
 
 TEST_F(mesh, table_full_of_ports_is_served)

@@ -145,6 +145,8 @@ TEST_F(restart, ports_changed_meanwhile_make_an_epoch)
 	do {
 		ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
 	} while (members_state(&frame, 2, NULL, &flags) == -ENOENT || !(flags & VM_MEMBER_GONE));
+	/* Of ports that this broker has seen, which are all but that. */
+	EXPECT_EQ(VM_MTU_DEFAULT, be16toh(((struct vm_members *)frame.payload)->mtu));
 	do {
 		ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
 	} while (members_state(&frame, 3, NULL, NULL) != VM_NODE_ABSENT);
