@@ -250,6 +250,7 @@ bool mesh_hello(struct broker *b, struct node *node, const struct wire_hello *he
 	if (hello->nonce != node->rec.nonce) {
 		node->rec.nonce = hello->nonce;
 		node->rec.incarnation = next_number(node->rec.incarnation);
+		node->answered = false;
 		node->pending = 0;
 		node->progress = 0;
 		node->progressed = b->now;
@@ -289,13 +290,17 @@ void mesh_heard(struct broker *b, struct node *node)
 
 void mesh_alive(struct broker *b, struct node *node, const struct wire_alive *alive)
 {
-	if (!alive->pending || alive->progress != node->progress)
+	/* What it had done before we asked is unknown: its first word is no progress. */
+	bool moved = !alive->pending || (node->answered && alive->progress != node->progress);
+
+	if (moved)
 		node->progressed = b->now;
+	node->answered = true;
 	node->pending = alive->pending;
 	node->progress = alive->progress;
 	mesh_heard(b, node);
 
-	if (node->progressed == b->now)
+	if (moved)
 		mesh_set_state(b, node, VM_NODE_UP);
 	else if (b->now - node->progressed >= b->opt.dead_ms * NSEC_PER_MSEC)
 		mesh_set_state(b, node, VM_NODE_STALLED);

@@ -25,6 +25,7 @@ struct node {
 	struct vm_member rec; /* as in the members map */
 	__u64 heard; /* CLOCK_MONOTONIC: last valid frame, or when we took it over as UP */
 	__u64 heard_real; /* CLOCK_REALTIME; 0: never by this broker */
+	bool answered; /* an ALIVE of this life came to this broker */
 	__u64 progress; /* from its last ALIVE */
 	__u64 progressed; /* CLOCK_MONOTONIC: when progress moved or nothing waited */
 	__u32 pending;

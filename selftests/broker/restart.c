@@ -125,6 +125,39 @@ TEST_F(restart, who_died_meanwhile_goes_down_after_its_grace)
 	EXPECT_LE(600, bed_now_ms() - start);
 }
 
+TEST_F(restart, node_that_was_stalled_stays_so_until_it_moves)
+{
+	struct vm_ctl_node before, after;
+	struct guest_frame frame;
+
+	ASSERT_EQ(SIGKILL, bed_broker_end(&self->broker, SIGKILL));
+	ASSERT_EQ(0, bed_broker(&self->broker, HASTY));
+	ASSERT_EQ(0, guest_send(&self->b, vm_addr(1, 0), VM_F_BYE, NULL, 0));
+	self->a.pending = 3;
+	self->a.progress = 77;
+	do {
+		ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
+	} while (members_state(&frame, 1, NULL, NULL) != VM_NODE_STALLED);
+	ASSERT_EQ(0, node_now(self->a.addr, &before));
+
+	ASSERT_EQ(SIGKILL, bed_broker_end(&self->broker, SIGKILL));
+	ASSERT_EQ(0, bed_broker(&self->broker, HASTY));
+	/* It says to this broker what it said to that one. */
+	do {
+		ASSERT_EQ(0, guest_expect(&self->a, VM_F_PROBE, &frame, BED_WAIT_MS));
+		ASSERT_EQ(0, node_now(self->a.addr, &after));
+	} while (after.progress != 77);
+	EXPECT_EQ(VM_NODE_STALLED, after.state);
+	EXPECT_EQ(before.epoch, after.epoch);
+	EXPECT_EQ(before.since_ns, after.since_ns);
+
+	self->a.progress++;
+	do {
+		ASSERT_EQ(0, guest_expect(&self->a, VM_F_MEMBERS, &frame, BED_WAIT_MS));
+	} while (members_state(&frame, 1, NULL, NULL) != VM_NODE_UP);
+	EXPECT_EQ(before.epoch, be32toh(((struct vm_members *)frame.payload)->prev_epoch));
+}
+
 TEST_F(restart, ports_changed_meanwhile_make_an_epoch)
 {
 	struct guest_frame frame;
