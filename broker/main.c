@@ -122,6 +122,7 @@ static int run(struct broker *b)
 				return err;
 		}
 		b->now = clock_mono();
+		mesh_wake(b);
 
 		n = 0;
 		io_uring_for_each_cqe(&b->loop.ring, head, cqe) {

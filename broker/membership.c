@@ -322,6 +322,26 @@ static __u64 silent_at(struct broker *b, const struct node *node)
 	return node->heard + b->opt.dead_ms * NSEC_PER_MSEC;
 }
 
+/*
+ * A broker that was stopped, starved or kept waiting has asked nobody meanwhile.
+ * No node was heard, nor moved, after the last wake-up, and next_probe is later
+ * than that: what is put off does not come to lie in the future.
+ */
+void mesh_wake(struct broker *b)
+{
+	struct mesh *mesh = &b->mesh;
+	__u64 late;
+
+	if (!mesh->next_probe || b->now <= mesh->next_probe)
+		return;
+	late = b->now - mesh->next_probe;
+	mesh->next_probe = b->now;
+	for (unsigned int i = 0; i < mesh->nnodes; i++) {
+		mesh->nodes[i].heard += late;
+		mesh->nodes[i].progressed += late;
+	}
+}
+
 void mesh_tick(struct broker *b)
 {
 	struct mesh *mesh = &b->mesh;

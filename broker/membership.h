@@ -91,6 +91,8 @@ bool mesh_bye(struct broker *b, struct node *node);
 /* Is @incarnation that of @node's present life, which has not left? */
 bool mesh_current(const struct node *node, __u32 incarnation);
 
+/* Before the events of a wake-up: time that we were late to probe is nobody's silence. */
+void mesh_wake(struct broker *b);
 /* Probe, and call DOWN who was silent, as far as due at b->now. */
 void mesh_tick(struct broker *b);
 /* When mesh_tick() is next due; 0: when something comes. */

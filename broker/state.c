@@ -111,6 +111,7 @@ static int take_over(struct broker *b, struct vm_maps *maps, const struct vm_met
 	int fd, err;
 
 	fd = open_tap();
+	b->now = clock_mono(); /* it may have slept: the nodes' grace begins here */
 	if (fd < 0)
 		return fd;
 	if (if_nametoindex(VM_BROKER_IF) != meta->broker_ifindex) {

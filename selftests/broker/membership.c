@@ -2,6 +2,7 @@
 /* Nodes that join, leave, die and stall, and what the others are told of it. */
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -355,6 +356,55 @@ TEST_F(hasty, alive_for_an_old_probe_proves_nothing)
 		ASSERT_EQ(0, ctl_node(self->ctl, self->a.addr, &node));
 	} while (node.state == VM_NODE_UP);
 	EXPECT_EQ(VM_NODE_DOWN, node.state);
+}
+
+/* For longer than a node may be silent, or stand still. */
+static void stop_a_while(const struct broker_proc *broker)
+{
+	kill(broker->pid, SIGSTOP);
+	poll(NULL, 0, 1000);
+}
+
+TEST_F(hasty, broker_that_was_stopped_takes_it_for_nobody_s_silence)
+{
+	struct guest_frame frame;
+	struct vm_ctl_node node;
+
+	self->a.deaf = true; /* no answer waits for it when it goes on */
+	ASSERT_EQ(0, guest_join(&self->a));
+	stop_a_while(&self->broker);
+	kill(self->broker.pid, SIGCONT);
+	self->a.deaf = false;
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(0, guest_expect(&self->a, VM_F_PROBE, &frame, BED_WAIT_MS));
+	ASSERT_EQ(0, ctl_node(self->ctl, self->a.addr, &node));
+	EXPECT_EQ(VM_NODE_UP, node.state);
+	EXPECT_EQ(self->a.epoch, node.epoch);
+}
+
+TEST_F(hasty, broker_that_was_stopped_takes_it_for_nobody_s_standstill)
+{
+	struct guest_frame frame;
+	struct vm_ctl_node node;
+	struct vm_probe probe;
+
+	self->a.pending = 1;
+	ASSERT_EQ(0, guest_join(&self->a));
+	ASSERT_EQ(0, guest_expect(&self->a, VM_F_PROBE, &frame, BED_WAIT_MS));
+	self->a.deaf = true;
+	ASSERT_EQ(0, guest_expect(&self->a, VM_F_PROBE, &frame, BED_WAIT_MS));
+	memcpy(&probe, frame.payload, sizeof(probe));
+	stop_a_while(&self->broker);
+	/* The answer is from then: what it did since, nobody has asked it. */
+	ASSERT_EQ(0, guest_alive(&self->a, be32toh(probe.token)));
+	kill(self->broker.pid, SIGCONT);
+	self->a.deaf = false;
+	self->a.progress++;
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(0, guest_expect(&self->a, VM_F_PROBE, &frame, BED_WAIT_MS));
+	ASSERT_EQ(0, ctl_node(self->ctl, self->a.addr, &node));
+	EXPECT_EQ(VM_NODE_UP, node.state);
+	EXPECT_EQ(self->a.epoch, node.epoch);
 }
 
 TEST_F(mesh, port_added_and_deleted_while_it_runs_are_told)

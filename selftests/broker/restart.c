@@ -125,6 +125,31 @@ TEST_F(restart, who_died_meanwhile_goes_down_after_its_grace)
 	EXPECT_LE(600, bed_now_ms() - start);
 }
 
+TEST_F(restart, broker_that_was_kept_waiting_for_its_tap_blames_nobody)
+{
+	struct vm_ctl_node before, after;
+	struct guest_frame frame;
+	struct guest holder;
+
+	ASSERT_EQ(0, guest_send(&self->b, vm_addr(1, 0), VM_F_BYE, NULL, 0));
+	ASSERT_EQ(0, ctl_wait_state(self->b.addr, VM_NODE_ABSENT, &before));
+	ASSERT_EQ(0, node_now(self->a.addr, &before));
+	ASSERT_EQ(SIGKILL, bed_broker_end(&self->broker, SIGKILL));
+	ASSERT_EQ(0, guest_open(&holder, VM_BROKER_IF, vm_addr(1, 0)));
+	ASSERT_EQ(0, bed_broker_start(&self->broker, HASTY));
+	/* Longer than a node may be silent, and less than it waits. */
+	poll(NULL, 0, 800);
+	guest_close(&holder);
+	ASSERT_EQ(0, bed_broker_says(&self->broker, "READY=1"));
+
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(0, guest_expect(&self->a, VM_F_PROBE, &frame, BED_WAIT_MS));
+	ASSERT_EQ(0, node_now(self->a.addr, &after));
+	EXPECT_EQ(VM_NODE_UP, after.state);
+	EXPECT_EQ(before.epoch, after.epoch);
+	EXPECT_EQ(before.since_ns, after.since_ns);
+}
+
 TEST_F(restart, node_that_was_stalled_stays_so_until_it_moves)
 {
 	struct vm_ctl_node before, after;
