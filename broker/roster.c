@@ -222,6 +222,7 @@ static void compare(struct broker *b, const struct roster *r)
 		const struct seen *port = find_port(r, node->addr);
 		bool same = port && node->rec.port == (__u32)port->added_ns &&
 			    (!node->ifindex || node->ifindex == port->ifindex);
+		bool adopted = !node->ifindex;
 
 		if (!same) {
 			log_port(port ? "port-replaced" : "port-gone", node);
@@ -235,6 +236,11 @@ static void compare(struct broker *b, const struct roster *r)
 		node->rec.port = port ? (__u32)port->added_ns : 0;
 		if (port)
 			node->mtu = port->mtu;
+		/* No news to the guests; but watchers were told that it went with vmesh0. */
+		if (same && adopted)
+			server_publish(
+				b, node,
+				mesh_ensemble(&b->mesh, vm_addr_ensemble(node->addr))->epoch);
 	}
 }
 

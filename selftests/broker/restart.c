@@ -403,6 +403,48 @@ TEST_F(state, vmesh0_torn_away_is_noticed_without_a_word)
 	guest_close(&a);
 }
 
+/* What a watcher is told of nodes 1 and 2 of ensemble 1: both there, or both gone. */
+static int watch_both(int watch, bool there)
+{
+	unsigned int seen = 0;
+	struct vm_ctl_node node;
+	struct ctl_record rec;
+	int err;
+
+	while (seen != 3) {
+		err = ctl_recv(watch, &rec, BED_WAIT_MS);
+		if (err)
+			return err;
+		for (size_t i = 0; i < rec.len; i += sizeof(node)) {
+			memcpy(&node, rec.payload + i, sizeof(node));
+			if (!node.ifindex == there)
+				return -EILSEQ;
+			seen |= 1 << (vm_addr_node(node.addr) - 1);
+		}
+	}
+	return 0;
+}
+
+TEST_F(state, watchers_are_told_that_ports_went_with_vmesh0_and_came_back)
+{
+	struct vm_ctl_nodes ask = { .ensemble = 1 };
+	struct ctl_record rec;
+	struct guest a, b;
+
+	ASSERT_EQ(0, bed_virtmesh("ensemble add 1"));
+	ASSERT_EQ(0, guest_add(&a, "vm1", 1, 1));
+	ASSERT_EQ(0, guest_add(&b, "vm2", 1, 2));
+	ASSERT_EQ(0, guest_join(&a)); /* the other never does */
+	ASSERT_EQ(0, ctl_ask(self->ctl, VM_CTL_WATCH, &ask, sizeof(ask), &rec));
+	ASSERT_EQ(0, system("ip link del vmesh0"));
+	EXPECT_EQ(0, watch_both(self->ctl, false));
+	/* Any command mends it. */
+	ASSERT_EQ(0, bed_virtmesh("ensemble add 2"));
+	EXPECT_EQ(0, watch_both(self->ctl, true));
+	guest_close(&a);
+	guest_close(&b);
+}
+
 TEST_F(state, vmesh0_that_was_down_serves_when_it_is_up_again)
 {
 	struct vm_ctl_info info;
