@@ -19,8 +19,10 @@
 #include "membership.h"
 
 #define ENSEMBLES (VM_PORTS_MAX + VM_ENSEMBLES_MAX)
-/* Of a walk through a hash while others delete from it: it may start over, not for ever. */
+/* Of a walk through a hash while others write to it: it may start over, not for ever. */
 #define WALK_MAX (4 * VM_PORTS_MAX)
+/* Of an entry that others write to all the time. */
+#define READS_MAX 8
 
 struct seen {
 	__u32 addr;
@@ -31,7 +33,8 @@ struct seen {
 
 /* What was read. Scratch: nothing in here outlives the call. */
 struct roster {
-	struct seen ports[VM_PORTS_MAX];
+	const struct vm_maps *maps; /* that it is read from */
+	struct seen ports[WALK_MAX]; /* VM_PORTS_MAX at most, once doubles are out */
 	unsigned int nports;
 	__u32 ensembles[ENSEMBLES];
 	unsigned int nensembles;
@@ -80,15 +83,43 @@ static bool addr_valid(__u32 addr)
 	return vm_ensemble_valid(vm_addr_ensemble(addr)) && vm_node_valid(vm_addr_node(addr));
 }
 
-static int see_port(__u32 ifindex, const struct vm_port *port, void *arg)
+/*
+ * The command writes without asking us. The kernel puts an entry that is written
+ * again before the others of its bucket, behind the back of who is reading there,
+ * and has its old room for the next entry at once: so a port that is there may not
+ * be met, and what was read may be another port's. Read until it is the same twice.
+ */
+static int read_port(const struct vm_maps *maps, __u32 ifindex, struct vm_port *port)
+{
+	struct vm_port before;
+	int err = 1, last; /* no error of the first */
+
+	*port = (struct vm_port){ 0 };
+	for (unsigned int i = 0; i < READS_MAX; i++) {
+		last = err;
+		before = *port;
+		*port = (struct vm_port){ 0 };
+		err = bpf_map_lookup_elem(maps->ports, &ifindex, port);
+		if (err == last && port->addr == before.addr && port->added_ns == before.added_ns &&
+		    port->mtu == before.mtu)
+			break;
+	}
+	return err;
+}
+
+static int see_port(__u32 ifindex, const struct vm_port *once, void *arg)
 {
 	struct roster *r = arg;
+	struct vm_port port;
+	int err = read_port(r->maps, ifindex, &port);
 
-	if (port->flags & VM_PORT_BROKER || !addr_valid(port->addr))
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (port.flags & VM_PORT_BROKER || !addr_valid(port.addr))
 		return 0;
-	if (r->nports == VM_PORTS_MAX)
+	if (r->nports == WALK_MAX)
 		return -E2BIG;
-	r->ports[r->nports++] = (struct seen){ port->addr, ifindex, port->added_ns, port->mtu };
+	r->ports[r->nports++] = (struct seen){ port.addr, ifindex, port.added_ns, port.mtu };
 	return 0;
 }
 
@@ -96,42 +127,6 @@ static void see_ensemble(struct roster *r, __u32 id)
 {
 	if (vm_ensemble_valid(id) && r->nensembles < ENSEMBLES)
 		r->ensembles[r->nensembles++] = id;
-}
-
-/* Everything the command says, sorted and without doubles. */
-static int read_roster(const struct vm_maps *maps, struct roster *r)
-{
-	__u32 key, *prev = NULL;
-	unsigned int n = 0;
-	int err;
-
-	r->nports = 0;
-	r->nensembles = 0;
-	err = vm_ports_each(maps, see_port, r);
-	if (err)
-		return err;
-	sort_ports(r->ports, r->nports);
-	/* A port that is being replaced may be met twice: the newer one it is. */
-	for (unsigned int i = 0; i < r->nports; i++) {
-		if (!n || r->ports[n - 1].addr != r->ports[i].addr)
-			r->ports[n++] = r->ports[i];
-		else if (r->ports[n - 1].added_ns < r->ports[i].added_ns)
-			r->ports[n - 1] = r->ports[i];
-	}
-	r->nports = n;
-
-	for (unsigned int i = 0; i < VM_ENSEMBLES_MAX; i++) {
-		if (bpf_map_get_next_key(maps->ensembles, prev, &key))
-			break;
-		see_ensemble(r, key);
-		prev = &key;
-	}
-	for (unsigned int i = 0; i < r->nports; i++)
-		if (!i ||
-		    vm_addr_ensemble(r->ports[i].addr) != vm_addr_ensemble(r->ports[i - 1].addr))
-			see_ensemble(r, vm_addr_ensemble(r->ports[i].addr));
-	sort_ensembles(r);
-	return 0;
 }
 
 static const struct seen *find_port(const struct roster *r, __u32 addr)
@@ -147,6 +142,69 @@ static const struct seen *find_port(const struct roster *r, __u32 addr)
 			high = mid;
 	}
 	return low < r->nports && r->ports[low].addr == addr ? &r->ports[low] : NULL;
+}
+
+/* That the walk did not meet a node's port proves nothing: look for it by name. */
+static void see_missed(const struct broker *b, struct roster *r)
+{
+	unsigned int n = r->nports;
+
+	for (unsigned int i = 0; i < b->mesh.nnodes && n < VM_PORTS_MAX; i++) {
+		const struct node *node = &b->mesh.nodes[i];
+		struct vm_dest dest = { .ifindex = node->ifindex };
+		struct vm_port port;
+
+		if (find_port(r, node->addr))
+			continue;
+		if (!dest.ifindex && bpf_map_lookup_elem(b->maps.nodes, &node->addr, &dest))
+			continue;
+		if (read_port(r->maps, dest.ifindex, &port) || port.addr != node->addr)
+			continue;
+		r->ports[n++] = (struct seen){ port.addr, dest.ifindex, port.added_ns, port.mtu };
+	}
+	r->nports = n;
+	sort_ports(r->ports, n);
+}
+
+/* Everything the command says, sorted and without doubles. */
+static int read_roster(const struct broker *b, struct roster *r)
+{
+	const struct vm_maps *maps = &b->maps;
+	__u32 key, *prev = NULL;
+	unsigned int n = 0;
+	int err;
+
+	r->maps = maps;
+	r->nports = 0;
+	r->nensembles = 0;
+	err = vm_ports_each(maps, see_port, r);
+	if (err)
+		return err;
+	sort_ports(r->ports, r->nports);
+	/* Met twice: the walk started over; or the port is being replaced, and the newer one it is. */
+	for (unsigned int i = 0; i < r->nports; i++) {
+		if (!n || r->ports[n - 1].addr != r->ports[i].addr)
+			r->ports[n++] = r->ports[i];
+		else if (r->ports[n - 1].added_ns < r->ports[i].added_ns)
+			r->ports[n - 1] = r->ports[i];
+	}
+	if (n > VM_PORTS_MAX)
+		return -E2BIG;
+	r->nports = n;
+	see_missed(b, r);
+
+	for (unsigned int i = 0; i < VM_ENSEMBLES_MAX; i++) {
+		if (bpf_map_get_next_key(maps->ensembles, prev, &key))
+			break;
+		see_ensemble(r, key);
+		prev = &key;
+	}
+	for (unsigned int i = 0; i < r->nports; i++)
+		if (!i ||
+		    vm_addr_ensemble(r->ports[i].addr) != vm_addr_ensemble(r->ports[i - 1].addr))
+			see_ensemble(r, vm_addr_ensemble(r->ports[i].addr));
+	sort_ensembles(r);
+	return 0;
 }
 
 /* Which nodes stand where, and what follows from them for their ensembles. */
@@ -286,7 +344,7 @@ static void add_new(struct broker *b, const struct roster *r)
 
 int mesh_reload(struct broker *b)
 {
-	int err = read_roster(&b->maps, &roster);
+	int err = read_roster(b, &roster);
 
 	if (err)
 		return err;

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -652,6 +654,53 @@ TEST_F(mesh, table_full_of_ports_is_served)
 	EXPECT_EQ(VM_PORTS_MAX - 1, info.nodes);
 	ASSERT_EQ(0, guest_hello(&self->a));
 	EXPECT_EQ(3, count_snapshot(&self->a, seen, 1100));
+}
+
+/* A process that writes the entries of these ports again and again, as they are. */
+static pid_t rewrite_ports(unsigned int first, unsigned int n)
+{
+	struct vm_maps maps;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (vm_maps_open(&maps))
+		_exit(1);
+	for (unsigned int i = 0;; i = (i + 1) % n) {
+		__u32 ifindex = 100000 + first + i;
+		struct vm_port port;
+
+		if (bpf_map_lookup_elem(maps.ports, &ifindex, &port) ||
+		    bpf_map_update_elem(maps.ports, &ifindex, &port, BPF_EXIST))
+			_exit(1);
+	}
+}
+
+TEST_F(mesh, port_that_is_written_again_while_it_is_read_stays)
+{
+	struct vm_ctl_node node;
+	struct vm_ctl_info info;
+	__u32 epoch;
+	pid_t pid;
+	int status;
+
+	ASSERT_EQ(0, enter_ports(3, 900, VM_MTU_DEFAULT));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	ASSERT_EQ(0, ctl_node(self->ctl, self->a.addr, &node));
+	epoch = node.epoch;
+	pid = rewrite_ports(3, 900);
+	ASSERT_LT(0, pid);
+	for (int i = 0; i < 300; i++)
+		ASSERT_EQ(0, ctl_resync(self->ctl));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(SIGKILL, status);
+	/* Nobody went, nor came. */
+	ASSERT_EQ(0, ctl_node(self->ctl, self->a.addr, &node));
+	EXPECT_EQ(epoch, node.epoch);
+	ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	EXPECT_EQ(902, info.nodes);
 }
 
 TEST_HARNESS_MAIN
