@@ -315,7 +315,8 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		server->accepting = false;
 		/* Out of something: the next try would fail as well. Let time pass. */
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+		if (!b->draining &&
+		    (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS))
 			server->accept_at = b->now + ACCEPT_SECONDS * NSEC_PER_SEC;
 	}
 	if (fd < 0) {
@@ -438,6 +439,7 @@ void server_drain(struct broker *b)
 {
 	if (b->server.accepting)
 		loop_cancel(&b->loop, event_pack(EVENT_ACCEPT, 0, 0));
+	b->server.accept_at = 0; /* or its deadline would pass, and nobody would move it */
 	unlink(b->server.path);
 }
 

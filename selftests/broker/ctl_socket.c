@@ -6,8 +6,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -318,6 +320,60 @@ TEST_F(ctl, client_that_never_reads_is_let_go)
 	EXPECT_EQ(1, info.clients);
 	EXPECT_EQ(true, bed_log_has("it does not read"));
 	close(fd);
+}
+
+/* How often the broker that ended was awake; -1: it does not say. */
+static long long wakeups_of_the_stopped(void)
+{
+	static const char says[] = "event=stopped wakeups=";
+	FILE *file = fopen(BED_LOG, "r");
+	long long wakeups = -1;
+	char line[2048], *at;
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		at = strstr(line, says);
+		if (at)
+			wakeups = strtoll(at + strlen(says), NULL, 10);
+	}
+	fclose(file);
+	return wakeups;
+}
+
+TEST_F(ctl, broker_out_of_files_that_is_stopped_sleeps_until_it_ends)
+{
+	long long until = bed_now_ms() + BED_WAIT_MS;
+	struct rlimit was, few;
+	int fd[VM_CTL_CLIENTS];
+
+	ASSERT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
+	close(self->ctl);
+	ASSERT_EQ(0, unlink(BED_LOG));
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &was));
+	few = (struct rlimit){ .rlim_cur = VM_CTL_CLIENTS - 10, .rlim_max = was.rlim_max };
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &was));
+
+	/* At its end it waits for one who does not read, longer than for its next accept. */
+	self->ctl = ctl_connect();
+	ASSERT_EQ(0, enter_ports(true));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	for (int i = 0; i < VM_CTL_CLIENTS; i++)
+		fd[i] = ctl_connect();
+	do {
+		stuff(fd[0]);
+	} while (!bed_log_has("event=accept error") && bed_now_ms() < until);
+	EXPECT_EQ(true, bed_log_has("event=accept error"));
+	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
+	EXPECT_LT(0, wakeups_of_the_stopped());
+	EXPECT_GT(1000, wakeups_of_the_stopped());
+	for (int i = 0; i < VM_CTL_CLIENTS; i++)
+		close(fd[i]);
+	close(self->ctl);
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+	self->ctl = ctl_connect();
 }
 
 TEST_F(ctl, watcher_that_never_reads_is_let_go_and_changes_go_on)
