@@ -304,12 +304,31 @@ static void pump(struct broker *b, struct client *c)
 		receive(b, c);
 }
 
+/* A slot for one more client of user @uid; NULL: there is none, or none for him. */
+static struct client *slot_for(struct server *server, uid_t uid)
+{
+	struct client *slot = NULL;
+	unsigned int his = 0;
+
+	for (unsigned int i = 0; i < VM_CTL_CLIENTS; i++) {
+		struct client *c = &server->clients[i];
+
+		if (c->fd < 0)
+			slot = slot ?: c;
+		else
+			his += c->uid == uid;
+	}
+	if (uid && (server->nany >= SERVER_CLIENTS_ANY || his >= SERVER_CLIENTS_UID))
+		return NULL;
+	return slot;
+}
+
 void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 {
 	struct server *server = &b->server;
 	struct ucred peer = { .uid = -1 };
 	socklen_t len = sizeof(peer);
-	struct client *c = NULL;
+	struct client *c;
 	int fd = cqe->res;
 
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
@@ -328,10 +347,8 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 		peer.uid = -1;
 	vm_debug("event=client pid=%d uid=%d", peer.pid, (int)peer.uid);
 
-	for (unsigned int i = 0; i < VM_CTL_CLIENTS && !c; i++)
-		if (server->clients[i].fd < 0)
-			c = &server->clients[i];
-	if (!c || b->draining || (peer.uid && server->nany >= SERVER_CLIENTS_ANY)) {
+	c = b->draining ? NULL : slot_for(server, peer.uid);
+	if (!c) {
 		struct vm_ctl_msg busy = {
 			.version = VM_CTL_VERSION,
 			.flags = VM_CTL_LAST,

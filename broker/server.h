@@ -22,6 +22,8 @@ struct sandbox_calls;
 #define SERVER_EVENTS 1024
 /* Of VM_CTL_CLIENTS, how many may be anybody's: the others are root's. */
 #define SERVER_CLIENTS_ANY 48
+/* ... and how many of those one user's: he must not keep the others out. */
+#define SERVER_CLIENTS_UID 16
 
 struct client {
 	int fd; /* -1: free */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -460,19 +461,24 @@ TEST_F(ctl, socket_and_directory_are_root_s_and_the_group_s)
 	EXPECT_EQ(0, st.st_uid);
 }
 
-/* In a process of another user: the status is the number of the step that failed. */
-static int as_user(gid_t gid, int (*steps)(void))
+/* In a process of user @uid: the status is the number of the step that failed. */
+static int as_uid(uid_t uid, gid_t gid, int (*steps)(void))
 {
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (setgroups(0, NULL) || setgid(gid) || setuid(NOBODY))
+		if (setgroups(0, NULL) || setgid(gid) || setuid(uid))
 			_exit(99);
 		_exit(steps());
 	}
 	waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int as_user(gid_t gid, int (*steps)(void))
+{
+	return as_uid(NOBODY, gid, steps);
 }
 
 static int cannot_connect(void)
@@ -512,7 +518,11 @@ TEST_F(ctl, who_is_let_in_may_ask_but_only_root_may_resync)
 	EXPECT_EQ(0, ctl_resync(self->ctl));
 }
 
-static int takes_every_slot_it_can(void)
+#define OF_ONE_USER 16
+#define OF_ANYBODY  48
+
+/* How many of all slots' connections are served. */
+static int take_every_slot(void)
 {
 	struct vm_ctl_info info;
 	int got = 0;
@@ -521,43 +531,71 @@ static int takes_every_slot_it_can(void)
 		int fd = ctl_connect();
 
 		if (fd < 0)
-			return 1;
+			return -1;
 		got += !ctl_info(fd, &info);
 	}
-	return got == 48 ? 0 : 2;
+	return got;
 }
 
-TEST_F(ctl, other_users_cannot_take_root_s_slots)
+/* A process of user @uid that takes what it can, tells how many at @told, and keeps them. */
+static pid_t occupy(uid_t uid, int told)
+{
+	pid_t pid = fork();
+	char got = -1;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!setgroups(0, NULL) && !setgid(NOBODY) && !setuid(uid))
+		got = take_every_slot();
+	if (write(told, &got, 1) == 1)
+		pause();
+	_exit(1);
+}
+
+static int asks(void)
 {
 	struct vm_ctl_info info;
-	int told[2], hold[2], fd, status;
-	char verdict = -1;
-	pid_t pid;
+
+	return -ctl_info(ctl_connect(), &info);
+}
+
+/* Without a word of its own, whose way may be closed already. */
+static int is_told_busy(void)
+{
+	struct ctl_record rec;
+	int err = ctl_recv(ctl_connect(), &rec, BED_WAIT_MS);
+
+	return err ? -err : rec.msg.error == EBUSY ? 0 : 1;
+}
+
+TEST_F(ctl, no_user_takes_the_others_slots_and_all_together_not_root_s)
+{
+	struct vm_ctl_info info;
+	int told[2], status;
+	pid_t pid[3];
+	char got;
 
 	ASSERT_EQ(0, chmod(VM_CTL_DIR, 0755));
 	ASSERT_EQ(0, chmod(VM_CTL_SOCKET, 0666));
 	ASSERT_EQ(0, pipe2(told, O_CLOEXEC));
-	ASSERT_EQ(0, pipe2(hold, O_CLOEXEC));
-	pid = fork();
-	if (!pid) {
-		close(hold[1]);
-		verdict = setgid(NOBODY) || setuid(NOBODY) ? 99 : takes_every_slot_it_can();
-		/* Keep them until the other end is closed. */
-		if (write(told[1], &verdict, 1) != 1 || read(hold[0], &verdict, 1) != 0)
-			_exit(1);
-		_exit(0);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(0, as_uid(NOBODY - i, NOBODY, asks));
+		pid[i] = occupy(NOBODY - i, told[1]);
+		ASSERT_LT(0, pid[i]);
+		ASSERT_EQ(1, read(told[0], &got, 1));
+		EXPECT_EQ(OF_ONE_USER, got);
 	}
-	close(told[1]);
-	ASSERT_EQ(1, read(told[0], &verdict, 1));
-	EXPECT_EQ(0, verdict);
-	fd = ctl_connect();
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, ctl_info(fd, &info));
-	EXPECT_EQ(48 + 2, info.clients);
-	close(fd);
-	close(hold[1]);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, as_uid(NOBODY - 3, NOBODY, is_told_busy));
+	EXPECT_EQ(0, as_uid(0, 0, asks));
+	do {
+		ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	} while (info.clients > OF_ANYBODY + 1);
+	EXPECT_EQ(OF_ANYBODY + 1, info.clients);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, kill(pid[i], SIGKILL));
+		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+	}
 }
 
 #define GROUP_ID 65500
