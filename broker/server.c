@@ -12,7 +12,9 @@
  * SEND_SECONDS, is let go.
  *
  * A client is closed by shutdown(), which ends what is out, and its slot is free
- * when both have come back: no completion is ever for another client.
+ * when both have come back: no completion is ever for another client. One that was
+ * given files and does not read them keeps its slot until its end is closed. That
+ * is looked at when something else wakes us, as whoever wants the slot does.
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -79,6 +81,8 @@ static unsigned int index_of(const struct server *server, const struct client *c
 static void maybe_free(struct broker *b, struct client *c)
 {
 	if (!c->closing || c->receiving || c->sending)
+		return;
+	if (c->given && !b->draining && taps_unread(c->fd))
 		return;
 	close(c->fd);
 	b->server.nclients--;
@@ -280,8 +284,12 @@ static bool has_asked(const struct client *c)
 /* Whatever is next for @c. */
 static void pump(struct broker *b, struct client *c)
 {
-	if (c->fd < 0 || c->closing)
+	if (c->fd < 0)
 		return;
+	if (c->closing) {
+		maybe_free(b, c);
+		return;
+	}
 	if (c->sending) {
 		if (b->now >= c->send_until) {
 			vm_warn("event=client-dropped reason=\"it does not read\"");
@@ -305,14 +313,16 @@ static void pump(struct broker *b, struct client *c)
 }
 
 /* A slot for one more client of user @uid; NULL: there is none, or none for him. */
-static struct client *slot_for(struct server *server, uid_t uid)
+static struct client *slot_for(struct broker *b, uid_t uid)
 {
+	struct server *server = &b->server;
 	struct client *slot = NULL;
 	unsigned int his = 0;
 
 	for (unsigned int i = 0; i < VM_CTL_CLIENTS; i++) {
 		struct client *c = &server->clients[i];
 
+		maybe_free(b, c);
 		if (c->fd < 0)
 			slot = slot ?: c;
 		else
@@ -347,7 +357,7 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 		peer.uid = -1;
 	vm_debug("event=client pid=%d uid=%d", peer.pid, (int)peer.uid);
 
-	c = b->draining ? NULL : slot_for(server, peer.uid);
+	c = b->draining ? NULL : slot_for(b, peer.uid);
 	if (!c) {
 		struct vm_ctl_msg busy = {
 			.version = VM_CTL_VERSION,
@@ -375,6 +385,7 @@ static void give_tap(struct broker *b, struct client *c)
 		let_go(b, c);
 		return;
 	}
+	c->given |= !err;
 	c->refusal = err;
 	c->answering = err != 0;
 }

@@ -32,6 +32,7 @@ struct client {
 	bool sending; /* a send is out */
 	bool answering; /* `request` is not answered to its end */
 	bool closing; /* wait for what is out, then close */
+	bool given; /* files, which it may not have taken */
 	struct request request;
 	int refusal; /* errno to answer it with; 0: none */
 	const char *why;

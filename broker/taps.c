@@ -15,6 +15,11 @@
  * An interface may be renamed or replaced by another between two steps. An index
  * is not used again: the tap that was opened must have, in the end, the index of
  * the port that was looked at in the beginning.
+ *
+ * Files that were sent and not yet taken are in flight, which the kernel lets a
+ * user have RLIMIT_NOFILE of: root, since it is we who send. So a client gets
+ * files when it has read all before, and server.c lets go of no slot while such an
+ * answer is unread: two files for each client it serves, not for each it ever did.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +33,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <linux/sockios.h>
 
 #include <virtmesh/ctl.h>
 
@@ -42,8 +48,8 @@
 SANDBOX_CALLS(taps_calls,
 	      /* vm_tap_open() and if_nametoindex(): as in state.c */
 	      SANDBOX_CALL_ARG(socket, 0, AF_UNIX), SANDBOX_CALL_ARG(ioctl, 1, SIOCGIFHWADDR),
-	      SANDBOX_CALL_NOT(openat, 2, O_CREAT), SANDBOX_CALL(read), SANDBOX_CALL(sendmsg),
-	      SANDBOX_CALL(close));
+	      SANDBOX_CALL_ARG(ioctl, 1, SIOCOUTQ), SANDBOX_CALL_NOT(openat, 2, O_CREAT),
+	      SANDBOX_CALL(read), SANDBOX_CALL(sendmsg), SANDBOX_CALL(close));
 
 #define VHOST_NET "/dev/vhost-net"
 
@@ -208,6 +214,13 @@ static int give_vhost_net(int socket, const struct request *req, const char **wh
 	return err;
 }
 
+bool taps_unread(int socket)
+{
+	int bytes;
+
+	return ioctl(socket, SIOCOUTQ, &bytes) || bytes;
+}
+
 int taps_give(const struct broker *b, int socket, uid_t uid, const struct request *req,
 	      const char **why)
 {
@@ -216,6 +229,8 @@ int taps_give(const struct broker *b, int socket, uid_t uid, const struct reques
 	int err;
 
 	*why = NULL;
+	if (taps_unread(socket))
+		return -EAGAIN;
 	ifindex = find_port(b, req->name, &port);
 	if (!ifindex)
 		return refuse(-ENOENT, "no port has that name", why);

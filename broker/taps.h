@@ -6,12 +6,15 @@
 #ifndef VIRTMESH_BROKER_TAPS_H
 #define VIRTMESH_BROKER_TAPS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct broker;
 struct request;
 struct sandbox_calls;
 
+/* Has @socket's peer not read all that was sent to it? */
+bool taps_unread(int socket);
 /*
  * Answer the VM_CTL_TAP or VM_CTL_VHOST_NET @req of user @uid, who is at the other
  * end of @socket, with the open files of the port it names. Nothing of it stays open here.

@@ -100,7 +100,8 @@ VM_ASSERT_SIZE(struct vm_ctl_port, 16);
  * The answer to VM_CTL_TAP: one record, and with it, by SCM_RIGHTS, the tap's
  * file descriptor, opened as vm_tap_open() does; and behind it, if vhost_error
  * is 0, a fresh one of /dev/vhost-net. The broker keeps neither: whoever takes
- * the record holds the tap. Refused with
+ * the record holds the tap. Who asks with an earlier answer unread is let go: files
+ * wait for few. Refused with
  * ENOENT: no port has that name, or this host has no ensemble
  * EACCES: neither root nor the tap's owner asks
  * EBUSY: somebody holds it (or did: the kernel lets go of a killed process's

@@ -437,4 +437,74 @@ TEST_F(taps, client_whose_answers_are_unread_and_asks_is_let_go_and_keeps_nobody
 	close(slow);
 }
 
+/* A /dev where null(4) plays vhost-net. */
+static int fake_vhost_net(void)
+{
+	return mount("tmpfs", "/dev", "tmpfs", 0, NULL) || mkdir("/dev/net", 0755) ||
+	       mknod("/dev/net/tun", S_IFCHR | 0666, makedev(10, 200)) ||
+	       mknod("/dev/vhost-net", S_IFCHR | 0600, makedev(1, 3));
+}
+
+TEST_F(taps, files_come_only_when_those_before_were_taken)
+{
+	long long until = bed_now_ms() + BED_WAIT_MS;
+	struct vm_ctl_info info;
+	struct given given;
+	int slow = ctl_connect();
+
+	ASSERT_EQ(0, fake_vhost_net());
+	ASSERT_EQ(0, vhost_get(slow, "vm1", &given));
+	give_back(&given);
+	ASSERT_EQ(0, ask(slow, VM_CTL_VHOST_NET, "vm1"));
+	ASSERT_EQ(0, ask(slow, VM_CTL_VHOST_NET, "vm1"));
+	while (!bed_log_has("it did not take the files of vm1") && bed_now_ms() < until)
+		ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	/* It holds its slot by what it has not read. */
+	ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	EXPECT_EQ(2, info.clients);
+	EXPECT_EQ(0, take(slow, VM_CTL_VHOST_NET, 0, &given));
+	give_back(&given);
+	EXPECT_EQ(-ECONNRESET, take(slow, VM_CTL_VHOST_NET, 0, &given));
+	do {
+		ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	} while (info.clients > 1);
+	close(slow);
+}
+
+/* More than one user may have at once, and more than that. */
+#define GREEDY 40
+
+static int leaves_files_in_connections_the_broker_let_go(void)
+{
+	int fd[GREEDY], got = 0;
+	struct given given;
+
+	for (int i = 0; i < GREEDY; i++) {
+		struct pollfd pfd = { .events = POLLIN };
+		struct vm_ctl_msg msg;
+
+		pfd.fd = fd[i] = ctl_connect();
+		if (fd[i] < 0 || ask(fd[i], VM_CTL_VHOST_NET, "vm1") ||
+		    poll(&pfd, 1, BED_WAIT_MS) != 1 ||
+		    recv(fd[i], &msg, sizeof(msg), MSG_PEEK) != sizeof(msg) || msg.error)
+			continue;
+		got++;
+		/* The empty record says that we go. */
+		pfd.events = POLLRDHUP;
+		if (send(fd[i], "", 0, 0) || poll(&pfd, 1, BED_WAIT_MS) != 1)
+			return 1;
+	}
+	for (int i = 0; i < GREEDY; i++)
+		close(fd[i]);
+	if (got != 16)
+		return 2;
+	return -vhost_get(ctl_connect(), "vm1", &given);
+}
+
+TEST_F(taps, files_that_nobody_takes_are_those_of_sixteen_answers)
+{
+	ASSERT_EQ(0, fake_vhost_net());
+	EXPECT_EQ(0, as_user(OWNER, leaves_files_in_connections_the_broker_let_go));
+}
+
 TEST_HARNESS_MAIN
