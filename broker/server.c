@@ -365,6 +365,10 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 			.error = EBUSY,
 		};
 
+		/* What it has asked already would, unread, have our end reset and the answer lost. */
+		shutdown(fd, SHUT_RD);
+		while (recv(fd, &peer, sizeof(peer), MSG_DONTWAIT) > 0)
+			;
 		send(fd, &busy, sizeof(busy), MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		return;

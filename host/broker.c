@@ -67,7 +67,8 @@ static int send_request(int fd, enum vm_ctl_op op, const void *payload, size_t l
 	};
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 ? broken() : 0;
+	/* Who hangs up before we have asked has said why: that is still to be read. */
+	return sendmsg(fd, &mh, MSG_NOSIGNAL) < 0 && errno != EPIPE ? broken() : 0;
 }
 
 int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
@@ -100,8 +101,12 @@ int vm_broker_ask(int fd, enum vm_ctl_op op, const void *payload, size_t len,
 		if (n > (ssize_t)sizeof(in) || n < (ssize_t)sizeof(in.msg))
 			return -EPROTO;
 		data = n - sizeof(in.msg);
-		if (in.msg.version != VM_CTL_VERSION || in.msg.cookie != COOKIE ||
-		    in.msg.len != data)
+		if (in.msg.version != VM_CTL_VERSION || in.msg.len != data)
+			return -EPROTO;
+		/* Said to who connects, before any request: all slots are taken. */
+		if (in.msg.error == EBUSY && !in.msg.cookie)
+			return -EBUSY;
+		if (in.msg.cookie != COOKIE)
 			return -EPROTO;
 		if (in.msg.error) {
 			if (size)

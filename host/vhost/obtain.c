@@ -51,7 +51,9 @@ static int ask(int sock, __u16 op, const char *name)
 	if (!*name || strlen(name) >= sizeof(request.port.name))
 		return -EINVAL;
 	strcpy(request.port.name, name);
-	return send(sock, &request, sizeof(request), MSG_NOSIGNAL) < 0 ? -errno : 0;
+	/* Who hangs up before we have asked has said why. */
+	return send(sock, &request, sizeof(request), MSG_NOSIGNAL) < 0 && errno != EPIPE ? -errno :
+											   0;
 }
 
 /* The fds of @mh: at most two are ours to keep, any other is closed. */
@@ -143,11 +145,17 @@ static int open_vhost(void)
 
 int vm_obtain_vhost(const char *name)
 {
+	const struct timespec pause = { .tv_nsec = BUSY_NS };
 	struct answer answer;
+	int err;
 
-	if (!transact(name, VM_CTL_VHOST_NET, &answer))
-		return answer.fd[0];
-	return open_vhost();
+	for (unsigned int i = 0; i < BUSY_TRIES; i++) {
+		err = transact(name, VM_CTL_VHOST_NET, &answer);
+		if (err != -EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return err ? open_vhost() : answer.fd[0];
 }
 
 static int from_broker(const char *name, struct vm_obtained *out, char *why, size_t why_size)

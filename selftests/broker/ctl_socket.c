@@ -419,6 +419,15 @@ TEST_F(ctl, more_clients_than_slots_are_told_busy)
 	EXPECT_EQ(EBUSY, rec.msg.error);
 	EXPECT_EQ(-ECONNRESET, ctl_recv(more, &rec, BED_WAIT_MS));
 	close(more);
+	/* Also to who has asked by then. */
+	ASSERT_EQ(0, kill(self->broker.pid, SIGSTOP));
+	more = ctl_connect();
+	ASSERT_EQ(0, ctl_send(more, VM_CTL_INFO, 1, NULL, 0));
+	ASSERT_EQ(0, kill(self->broker.pid, SIGCONT));
+	ASSERT_EQ(1, poll(&(struct pollfd){ .fd = more }, 1, BED_WAIT_MS)); /* its end */
+	ASSERT_EQ(0, ctl_recv(more, &rec, BED_WAIT_MS));
+	EXPECT_EQ(EBUSY, rec.msg.error);
+	close(more);
 	for (int i = 1; i < VM_CTL_CLIENTS; i++)
 		close(fd[i]);
 	/* The slots come back. */

@@ -132,6 +132,18 @@ error_is_told() {
 	rm -f /run/virtmesh/ctl.sock
 }
 
+# Whether it hangs up before or after it was asked is chance: it is busy either way.
+busy_is_told() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		fake busy
+		fails 1 virtmesh nodes
+		says "did not answer: Device or resource busy"
+		wait "$fake"
+	done
+	rm -f /run/virtmesh/ctl.sock
+}
+
 nodes_in_order() {
 	fake nodes
 	out=$(virtmesh nodes)
@@ -158,6 +170,7 @@ case_on "a broker that ends while it is asked is no reason to warn" with_mesh en
 case_on "nonsense from the socket is an error, and no change fails for it" with_mesh nonsense
 case_on "an answer without end is ended" endless
 case_on "what the broker refuses is told in its words" error_is_told
+case_on "a broker that is busy is told so, whenever it says it" busy_is_told
 case_on "nodes are listed in order, whatever the broker's" nodes_in_order
 case_on "nodes without the right to ask exits with 4" no_right
 finish

@@ -9,6 +9,7 @@
  *	length		a header whose length is not the record's
  *	version, cookie, op	a header with another of these
  *	odd		nodes and a half
+ *	busy		EBUSY and the end, before any request
  *	endless		one node after the other, never the last
  *	error		ENOSPC, with words
  *	nodes		two nodes, in two records, in the wrong order
@@ -41,8 +42,16 @@ static void serve(int fd, const char *how)
 		{ .addr = vm_addr(1, 1), .epoch = 5, .state = 99 },
 	};
 	static const char words[] = "no room, says the fake";
-	struct vm_ctl_msg msg;
+	struct vm_ctl_msg msg,
+		busy = { .version = VM_CTL_VERSION, .flags = VM_CTL_LAST, .error = EBUSY };
 
+	if (!strcmp(how, "busy")) {
+		shutdown(fd, SHUT_RD);
+		while (recv(fd, &msg, sizeof(msg), MSG_DONTWAIT) > 0)
+			;
+		answer(fd, &busy, NULL, 0);
+		return;
+	}
 	if (!strcmp(how, "reset")) {
 		recv(fd, &msg, sizeof(msg), MSG_PEEK);
 		return;
