@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/virtio.h>
@@ -131,16 +132,29 @@ static int vmesh_info(struct vmesh *m, struct virtmesh_info *info)
 static int vmesh_ioc_peers(struct vmesh_file *f, struct virtmesh_peers *arg)
 {
 	struct vmesh *m = f->m;
-	int err;
+	struct virtmesh_peer *peers;
+	int err = 0;
+	u32 n;
 
 	if (arg->reserved)
 		return -EINVAL;
 	mutex_lock(&m->state_lock);
+	n = min(arg->count, m->peers.count);
+	peers = kvmalloc_array(n, sizeof(*peers), GFP_KERNEL);
+	if (!peers) {
+		mutex_unlock(&m->state_lock);
+		return -ENOMEM;
+	}
 	/* First, so that a change after it is one that was not seen. */
 	WRITE_ONCE(f->seen, atomic_read(&m->changes));
 	arg->epoch = m->join.epoch;
-	err = vmesh_peers_report(&m->peers, arg);
+	arg->count = m->peers.count;
+	vmesh_peers_report(&m->peers, peers, n);
 	mutex_unlock(&m->state_lock);
+	/* Not inside: the program's memory may keep us for as long as it likes. */
+	if (copy_to_user(u64_to_user_ptr(arg->peers), peers, n * sizeof(*peers)))
+		err = -EFAULT;
+	kvfree(peers);
 	return err;
 }
 

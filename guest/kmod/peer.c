@@ -13,7 +13,6 @@
  * whose change we have not had yet: it is taken. The numbers wrap like TCP's.
  */
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <uapi/linux/virtmesh.h>
 #include <virtmesh/types.h>
 
@@ -157,15 +156,16 @@ int vmesh_peers_replace(struct vmesh_peers *p, const struct vmesh_member *entrie
 	return 0;
 }
 
-int vmesh_peers_report(struct vmesh_peers *p, struct virtmesh_peers *arg)
+void vmesh_peers_report(struct vmesh_peers *p, struct virtmesh_peer *to, u32 room)
 {
-	struct virtmesh_peer __user *to = u64_to_user_ptr(arg->peers);
 	struct vmesh_peer *peer;
 	unsigned long node;
 	u32 n = 0;
 
 	xa_for_each(&p->nodes, node, peer) {
-		struct virtmesh_peer out = {
+		if (n == room)
+			break;
+		to[n++] = (struct virtmesh_peer){
 			.node = peer->node,
 			.state = peer->state,
 			.incarnation = peer->incarnation,
@@ -173,13 +173,5 @@ int vmesh_peers_report(struct vmesh_peers *p, struct virtmesh_peers *arg)
 			.tx_frames = atomic64_read(&peer->tx_frames),
 			.stale_frames = atomic64_read(&peer->stale_frames),
 		};
-
-		if (n == arg->count)
-			break;
-		if (copy_to_user(&to[n], &out, sizeof(out)))
-			return -EFAULT;
-		n++;
 	}
-	arg->count = p->count;
-	return 0;
 }

@@ -10,7 +10,7 @@
 
 struct vmesh;
 struct vmesh_member;
-struct virtmesh_peers;
+struct virtmesh_peer;
 
 struct vmesh_peer {
 	struct rcu_head rcu;
@@ -52,7 +52,7 @@ int vmesh_peer_apply(struct vmesh_peers *p, const struct vmesh_member *entry);
 /* state_lock held, may sleep. @entries: all there are. 0, ENOMEM (some may be applied). */
 int vmesh_peers_replace(struct vmesh_peers *p, const struct vmesh_member *entries, unsigned int n);
 
-/* VIRTMESH_IOC_PEERS: fill the caller's array. state_lock held, may sleep. 0, EFAULT. */
-int vmesh_peers_report(struct vmesh_peers *p, struct virtmesh_peers *arg);
+/* The first @room of them, for VIRTMESH_IOC_PEERS. state_lock held. */
+void vmesh_peers_report(struct vmesh_peers *p, struct virtmesh_peer *to, u32 room);
 
 #endif /* VMESH_PEER_H */

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* chardev.c: what its calls may keep from others while a program keeps them. */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "chardev.h"
+#include "fake.h"
+
+/* The memory of whoever runs the tests, which run in threads of the kernel's. */
+static struct mm_struct *program;
+
+/* A program's memory whose every page asks, when it is first touched, who is kept out by that. */
+struct slow {
+	struct vmesh *m;
+	unsigned int faults;
+	unsigned int locked; /* of these, with state_lock held all the time */
+};
+
+static vm_fault_t slow_fault(struct vm_fault *vmf)
+{
+	struct slow *s = vmf->vma->vm_private_data;
+
+	s->faults++;
+	if (FAKE_UNTIL(mutex_trylock(&s->m->state_lock)))
+		mutex_unlock(&s->m->state_lock);
+	else
+		s->locked++;
+	vmf->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	return vmf->page ? 0 : VM_FAULT_OOM;
+}
+
+static const struct vm_operations_struct slow_vm_ops = {
+	.fault = slow_fault,
+};
+
+static int slow_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &slow_vm_ops;
+	vma->vm_private_data = file->private_data;
+	return 0;
+}
+
+static const struct file_operations slow_fops = {
+	.mmap = slow_mmap,
+};
+
+/* In memory of two pages at @at, of a program. No assertion: its thread may not just end. */
+static void peers_into(struct kunit *test, struct slow *s, struct file *file, unsigned long at)
+{
+	struct virtmesh_peers __user *arg = (struct virtmesh_peers __user *)at;
+	struct virtmesh_peers req = { .peers = at + PAGE_SIZE, .count = 2 };
+	struct virtmesh_peer peers[3] = {};
+
+	KUNIT_EXPECT_EQ(test, copy_to_user(arg, &req, sizeof(req)), 0UL);
+	KUNIT_EXPECT_EQ(test, s->faults, 1);
+	KUNIT_EXPECT_EQ(test, s->m->misc.fops->unlocked_ioctl(file, VIRTMESH_IOC_PEERS, at), 0L);
+	KUNIT_EXPECT_EQ(test, s->faults, 2);
+	KUNIT_EXPECT_EQ(test, s->locked, 0);
+
+	KUNIT_EXPECT_EQ(test, copy_from_user(&req, arg, sizeof(req)), 0UL);
+	KUNIT_EXPECT_EQ(test, copy_from_user(peers, u64_to_user_ptr(req.peers), sizeof(peers)),
+			0UL);
+	KUNIT_EXPECT_EQ_MSG(test, req.count, 3, "as many as there are");
+	KUNIT_EXPECT_EQ(test, req.epoch, FAKE_EPOCH);
+	KUNIT_EXPECT_EQ(test, peers[0].node, 1);
+	KUNIT_EXPECT_EQ(test, peers[1].node, 2);
+	KUNIT_EXPECT_EQ_MSG(test, peers[2].node, 0, "behind the room");
+}
+
+/* A fault may sleep for as long as FUSE, NFS or userfaultfd like: not with state_lock. */
+static void peers_into_slow_memory(struct kunit *test)
+{
+	struct file *memory, *file;
+	unsigned long at;
+	struct slow s = {};
+
+	if (!program)
+		kunit_skip(test, "no program runs the tests");
+	fake_join(test);
+	s.m = fake_mesh(test->priv);
+	file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	file->private_data = vmesh_file_open(s.m);
+	KUNIT_ASSERT_NOT_NULL(test, file->private_data);
+	memory = anon_inode_getfile("virtmesh-slow", &slow_fops, &s, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(memory));
+
+	kthread_use_mm(program);
+	at = vm_mmap(memory, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(at));
+	if (!IS_ERR_VALUE(at)) {
+		peers_into(test, &s, file, at);
+		vm_munmap(at, 2 * PAGE_SIZE);
+	}
+	kthread_unuse_mm(program);
+	fput(memory);
+	vmesh_file_close(file->private_data);
+}
+
+static int program_get(struct kunit_suite *suite)
+{
+	program = current->mm;
+	if (program)
+		mmget(program);
+	return 0;
+}
+
+static void program_put(struct kunit_suite *suite)
+{
+	if (program)
+		mmput(program);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(peers_into_slow_memory), {} };
+
+static struct kunit_suite suite = {
+	.name = "virtmesh-chardev",
+	.suite_init = program_get,
+	.suite_exit = program_put,
+	.init = fake_init,
+	.exit = fake_exit,
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
