@@ -69,7 +69,6 @@ static int vmesh_echo_send(struct vmesh *m, struct vmesh_echo_wait *w, unsigned 
 	struct sk_buff *skb;
 	unsigned int i;
 	u8 *payload;
-	long left;
 	int err;
 
 	skb = vmesh_compose(m, w->node, VM_F_ECHO, w->seq, w->size, (void **)&payload, GFP_KERNEL);
@@ -78,23 +77,11 @@ static int vmesh_echo_send(struct vmesh *m, struct vmesh_echo_wait *w, unsigned 
 	for (i = 0; i < w->size; i++)
 		payload[i] = vmesh_echo_byte(w->seq, i);
 
-	for (;;) {
-		w->sent = ktime_get_ns();
-		err = vmesh_tx(&m->dev, skb, 0);
-		if (!err) {
-			vmesh_peer_sent(&m->peers, w->node);
-			return 0;
-		}
-		if (err != -ENOBUFS && err != -ENETDOWN)
-			break;
-		left = (long)(deadline - jiffies);
-		left = left > 0 ? vmesh_tx_sleep(&m->dev, left) : 0;
-		if (left <= 0) {
-			err = left ? -EINTR : -ETIMEDOUT;
-			break;
-		}
-	}
-	kfree_skb(skb);
+	err = vmesh_tx_until(&m->dev, skb, deadline, &w->sent);
+	if (err)
+		kfree_skb(skb);
+	else
+		vmesh_peer_sent(&m->peers, w->node);
 	return err;
 }
 

@@ -274,10 +274,12 @@ void vmesh_pending_reply(struct vmesh *m, u16 node, const struct vmesh_msg *msg)
 /* Ask w->node; bytes of its reply, or an errno. */
 static int vmesh_pending_ask(struct vmesh *m, struct vmesh_pending_wait *w, u32 timeout_ms)
 {
-	long left = max(1UL, msecs_to_jiffies(timeout_ms));
+	unsigned long deadline = jiffies + max(1UL, msecs_to_jiffies(timeout_ms));
 	struct vmesh_pendings *p = &m->pendings;
 	struct sk_buff *skb;
 	void *payload;
+	u64 sent;
+	long left;
 	int err;
 
 	init_completion(&w->done);
@@ -289,12 +291,13 @@ static int vmesh_pending_ask(struct vmesh *m, struct vmesh_pending_wait *w, u32 
 	list_add(&w->list, &p->waiting);
 	spin_unlock_bh(&p->lock);
 	/* As in echo.c: who came after the abort has to see for himself. */
-	err = READ_ONCE(m->gone) ? -ENODEV : vmesh_tx_wait(&m->dev, skb, false);
+	err = READ_ONCE(m->gone) ? -ENODEV : vmesh_tx_until(&m->dev, skb, deadline, &sent);
 	if (err) {
 		kfree_skb(skb);
 	} else {
 		vmesh_peer_sent(&m->peers, w->node);
-		left = wait_for_completion_interruptible_timeout(&w->done, left);
+		left = (long)(deadline - jiffies);
+		left = wait_for_completion_interruptible_timeout(&w->done, left > 0 ? left : 1);
 		err = left < 0 ? -EINTR : -ETIMEDOUT;
 	}
 	spin_lock_bh(&p->lock);
@@ -303,7 +306,7 @@ static int vmesh_pending_ask(struct vmesh *m, struct vmesh_pending_wait *w, u32 
 	else
 		list_del(&w->list);
 	spin_unlock_bh(&p->lock);
-	return err == -ERESTARTSYS ? -EINTR : err;
+	return err;
 }
 
 static int vmesh_pending_read(struct vmesh_pending_set *set, u16 node, const u8 *reply,

@@ -22,6 +22,7 @@
  * able to say.
  */
 #include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -246,7 +247,8 @@ static bool vmesh_tx_may_go_on(struct vmesh_dev *d)
 	return READ_ONCE(d->tx.closed) || vmesh_tx_room(d);
 }
 
-long vmesh_tx_sleep(struct vmesh_dev *d, long timeout)
+/* What is left of @timeout jiffies, 0 when they passed, or -ERESTARTSYS. */
+static long vmesh_tx_sleep(struct vmesh_dev *d, long timeout)
 {
 	return wait_event_interruptible_timeout(d->tx.wait, vmesh_tx_may_go_on(d), timeout);
 }
@@ -265,6 +267,23 @@ int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock)
 		left = vmesh_tx_sleep(d, MAX_SCHEDULE_TIMEOUT);
 		if (left < 0)
 			return left;
+	}
+}
+
+int vmesh_tx_until(struct vmesh_dev *d, struct sk_buff *skb, unsigned long deadline, u64 *sent_ns)
+{
+	long left;
+	int err;
+
+	for (;;) {
+		*sent_ns = ktime_get_ns();
+		err = vmesh_tx(d, skb, 0);
+		if (err != -ENOBUFS && err != -ENETDOWN)
+			return err;
+		left = (long)(deadline - jiffies);
+		left = left > 0 ? vmesh_tx_sleep(d, left) : 0;
+		if (left <= 0)
+			return left ? -EINTR : -ETIMEDOUT;
 	}
 }
 

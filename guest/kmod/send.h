@@ -45,14 +45,14 @@ struct vmesh_tx {
  */
 int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags);
 
-/*
- * Sleep until there is room or the ring is closed, for at most @timeout jiffies.
- * Returns what is left of them, 0 when they passed, or -ERESTARTSYS.
- */
-long vmesh_tx_sleep(struct vmesh_dev *d, long timeout);
-
 /* As vmesh_tx(), but sleeps for room, or says -EAGAIN (@nonblock). Also -ERESTARTSYS. */
 int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock);
+
+/*
+ * As vmesh_tx(), but sleeps for room until @deadline, in jiffies: -ETIMEDOUT, -EINTR.
+ * @sent_ns: ktime when it was handed over.
+ */
+int vmesh_tx_until(struct vmesh_dev *d, struct sk_buff *skb, unsigned long deadline, u64 *sent_ns);
 
 /* From now on only VMESH_TX_RESERVE frames are taken, and nobody sleeps. Any context. */
 void vmesh_tx_close(struct vmesh_dev *d);

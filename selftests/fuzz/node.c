@@ -200,11 +200,6 @@ static bool tx_room(struct vmesh_dev *d)
 	return n->ring_size - n->in_ring >= TX_PER_FRAME + TX_RESERVED || d->tx.closed;
 }
 
-long vmesh_tx_sleep(struct vmesh_dev *d, long timeout)
-{
-	return wait_event_interruptible_timeout(d->tx.wait, tx_room(d), timeout);
-}
-
 int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock)
 {
 	int err;
@@ -217,6 +212,26 @@ int vmesh_tx_wait(struct vmesh_dev *d, struct sk_buff *skb, bool nonblock)
 			return -EAGAIN;
 		if (wait_event_interruptible(d->tx.wait, tx_room(d)))
 			return -ERESTARTSYS;
+	}
+}
+
+int vmesh_tx_until(struct vmesh_dev *d, struct sk_buff *skb, unsigned long deadline, u64 *sent_ns)
+{
+	long left;
+	int err;
+
+	for (;;) {
+		*sent_ns = ktime_get_ns();
+		err = vmesh_tx(d, skb, 0);
+		if (err != -ENOBUFS && err != -ENETDOWN)
+			return err;
+		left = (long)(deadline - jiffies);
+		if (left > 0)
+			left = wait_event_interruptible_timeout(d->tx.wait, tx_room(d), left);
+		else
+			left = 0;
+		if (left <= 0)
+			return left ? -EINTR : -ETIMEDOUT;
 	}
 }
 

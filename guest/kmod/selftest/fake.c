@@ -300,6 +300,35 @@ bool fake_pop(struct fake *f)
 	return true;
 }
 
+struct sk_buff *fake_skb(struct kunit *test, u8 mark)
+{
+	struct sk_buff *skb = alloc_skb(VMESH_TX_HEADROOM + 100, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reserve(skb, VMESH_TX_HEADROOM);
+	memset(skb_put(skb, 100), mark, 100);
+	return skb;
+}
+
+unsigned int fake_fill(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct sk_buff *skb;
+	unsigned int n;
+	int err = 0;
+
+	for (n = 0; n <= f->ring_size; n++) {
+		skb = fake_skb(test, n);
+		err = vmesh_tx(&fake_mesh(f)->dev, skb, 0);
+		if (err) {
+			kfree_skb(skb);
+			break;
+		}
+	}
+	KUNIT_ASSERT_EQ(test, err, -ENOBUFS);
+	return n;
+}
+
 struct vm_hdr *fake_hdr(struct fake *f)
 {
 	return (struct vm_hdr *)(f->frame + VM_ETH_HLEN);

@@ -86,6 +86,11 @@ bool fake_push(struct fake *f, const void *frame, unsigned int len);
 /* Out of it: the next frame into f->frame, f->len. False: there is none. */
 bool fake_pop(struct fake *f);
 
+/* Send until its ring, of which nothing is taken, is full: how many went. */
+unsigned int fake_fill(struct kunit *test);
+/* The frames that fake_fill() sends. */
+struct sk_buff *fake_skb(struct kunit *test, u8 mark);
+
 /* Wait for one of this type; others are thrown away. */
 bool fake_pop_type(struct fake *f, u8 type);
 struct vm_hdr *fake_hdr(struct fake *f);

@@ -132,17 +132,6 @@ static void gives_up_a_ring_of_nonsense(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_HELLO));
 }
 
-static struct sk_buff *frame(u8 mark)
-{
-	struct sk_buff *skb = alloc_skb(VMESH_TX_HEADROOM + 100, GFP_KERNEL);
-
-	if (skb) {
-		skb_reserve(skb, VMESH_TX_HEADROOM);
-		memset(skb_put(skb, 100), mark, 100);
-	}
-	return skb;
-}
-
 /* Fill the ring of a device that takes nothing; control still finds its reserve. */
 static void transmit_ring_full_and_free_again(struct kunit *test)
 {
@@ -151,21 +140,14 @@ static void transmit_ring_full_and_free_again(struct kunit *test)
 	struct sk_buff *skb;
 	unsigned int n, i;
 	u64 completed;
-	int err = 0;
 
 	KUNIT_ASSERT_EQ(test, fake_bind(f), 0);
 	d = &fake_mesh(f)->dev;
 	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_HELLO));
-	for (n = 0; n <= FAKE_RING; n++) {
-		skb = frame(n);
-		KUNIT_ASSERT_NOT_NULL(test, skb);
-		err = vmesh_tx(d, skb, 0);
-		if (err)
-			break;
-	}
-	KUNIT_ASSERT_EQ(test, err, -ENOBUFS);
+	n = fake_fill(test);
 	KUNIT_EXPECT_GE(test, n, FAKE_RING / 2);
 	KUNIT_EXPECT_GE(test, FAKE_COUNT(f, tx_ring_full), 1);
+	skb = fake_skb(test, n);
 	KUNIT_EXPECT_EQ(test, vmesh_tx_wait(d, skb, true), -EAGAIN);
 	KUNIT_EXPECT_FALSE(test, vmesh_tx_room(d));
 	KUNIT_EXPECT_EQ_MSG(test, vmesh_tx(d, skb, VMESH_TX_RESERVE), 0, "kept back for this");
@@ -197,8 +179,7 @@ static void unbound_with_frames_in_flight(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, fake_bind(f), 0);
 	for (i = 0; i < 10; i++) {
-		skb = frame(i);
-		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb = fake_skb(test, i);
 		KUNIT_ASSERT_EQ(test, vmesh_tx(&fake_mesh(f)->dev, skb, 0), 0);
 	}
 	fake_unbind(f);
@@ -207,9 +188,8 @@ static void unbound_with_frames_in_flight(struct kunit *test)
 static void closed_for_good(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct sk_buff *skb = frame(1);
+	struct sk_buff *skb = fake_skb(test, 1);
 
-	KUNIT_ASSERT_NOT_NULL(test, skb);
 	KUNIT_ASSERT_EQ(test, fake_bind(f), 0);
 	vmesh_tx_close(&fake_mesh(f)->dev);
 	KUNIT_EXPECT_EQ(test, vmesh_tx(&fake_mesh(f)->dev, skb, 0), -ENODEV);
@@ -220,10 +200,9 @@ static void closed_for_good(struct kunit *test)
 static void rings_away_and_back(struct kunit *test)
 {
 	struct fake *f = test->priv;
-	struct sk_buff *skb = frame(1);
+	struct sk_buff *skb = fake_skb(test, 1);
 	struct vmesh_dev *d;
 
-	KUNIT_ASSERT_NOT_NULL(test, skb);
 	KUNIT_ASSERT_EQ(test, fake_bind(f), 0);
 	d = &fake_mesh(f)->dev;
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&f->vdev), 0);

@@ -151,6 +151,7 @@ static void answers_echoes(struct kunit *test)
 struct asking {
 	struct vmesh *m;
 	struct virtmesh_echo arg;
+	struct virtmesh_pending pending;
 	int result;
 	struct completion done;
 };
@@ -160,6 +161,15 @@ static int ask(void *data)
 	struct asking *a = data;
 
 	a->result = vmesh_echo(a->m, &a->arg);
+	complete(&a->done);
+	return 0;
+}
+
+static int ask_pending(void *data)
+{
+	struct asking *a = data;
+
+	a->result = vmesh_pending(a->m, &a->pending);
 	complete(&a->done);
 	return 0;
 }
@@ -174,6 +184,18 @@ static void ask_begin(struct kunit *test, struct asking *a, u16 node, u16 size, 
 	};
 	init_completion(&a->done);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(ask, a, "virtmesh-ask")));
+}
+
+static void ask_pending_begin(struct kunit *test, struct asking *a, u16 node, u32 timeout_ms)
+{
+	struct fake *f = test->priv;
+
+	*a = (struct asking){
+		.m = fake_mesh(f),
+		.pending = { .node = node, .timeout_ms = timeout_ms },
+	};
+	init_completion(&a->done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(ask_pending, a, "virtmesh-ask")));
 }
 
 static void asks_and_is_answered(struct kunit *test)
@@ -243,6 +265,22 @@ static void asks_in_vain(struct kunit *test)
 	ask_begin(test, a, 2, vmesh_dgram_max(fake_mesh(f)) + 1, 50);
 	wait_for_completion(&a->done);
 	KUNIT_EXPECT_EQ(test, a->result, -EMSGSIZE);
+}
+
+/* Nor does who cannot even ask wait for longer than he would for the answer. */
+static void asks_with_a_full_ring(struct kunit *test)
+{
+	struct asking *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	fake_join(test);
+	fake_fill(test);
+	ask_begin(test, a, 2, 0, 50);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&a->done, 20 * HZ), 0UL);
+	KUNIT_EXPECT_EQ(test, a->result, -ETIMEDOUT);
+	ask_pending_begin(test, a, 2, 50);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&a->done, 20 * HZ), 0UL);
+	KUNIT_EXPECT_EQ(test, a->result, -ETIMEDOUT);
 }
 
 /* The device goes under somebody who waits. */
@@ -492,6 +530,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(refuses, refusals_gen_para
 				     KUNIT_CASE(asks_and_is_answered),
 				     KUNIT_CASE(asks_and_is_lied_to),
 				     KUNIT_CASE(asks_in_vain),
+				     KUNIT_CASE(asks_with_a_full_ring),
 				     KUNIT_CASE(asks_while_the_device_goes),
 				     KUNIT_CASE(channels),
 				     KUNIT_CASE(receives_datagrams),
