@@ -68,6 +68,8 @@ void vmesh_set_broken(struct vmesh_dev *d, const char *which)
 		return;
 	dev_err(&d->vdev->dev,
 		"the %s ring is broken: no traffic until the device is bound again\n", which);
+	/* No ring would wake them: after what they look at is set. */
+	wake_up_interruptible_all(&d->tx.wait);
 	schedule_work(&d->config_work);
 }
 

@@ -172,6 +172,11 @@ int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags)
 		goto out;
 	}
 	vmesh_tx_reclaim(d);
+	/* Of a full one nobody would hear again. Last words try: it may be the other ring's. */
+	if (unlikely(READ_ONCE(d->broken) && !(flags & VMESH_TX_RESERVE))) {
+		ret = -EIO;
+		goto out;
+	}
 	if (unlikely(tx->vq->num_free < need)) {
 		vmesh_count(d, tx_ring_full);
 		if (flags & VMESH_TX_STACK)
@@ -231,7 +236,7 @@ bool vmesh_tx_room(struct vmesh_dev *d)
 	spin_lock_bh(&tx->lock);
 	if (tx->up) {
 		vmesh_tx_reclaim(d);
-		room = vmesh_tx_has_room(tx);
+		room = vmesh_tx_has_room(tx) || READ_ONCE(d->broken);
 	}
 	if (!room) {
 		tx->want = true;

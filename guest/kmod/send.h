@@ -30,7 +30,7 @@ struct vmesh_tx {
 	unsigned int in_flight; /* frames the device has */
 	u64 completed; /* frames it has given back */
 	void *hdr; /* virtio header for frames that have no room for their own */
-	wait_queue_head_t wait; /* room in the ring, or its end */
+	wait_queue_head_t wait; /* room in the ring, or its end; broken rings */
 	struct napi_struct napi;
 };
 
@@ -41,7 +41,8 @@ struct vmesh_tx {
  *	-ENOBUFS	no room. tx.nq was stopped (VMESH_TX_STACK), or tx.wait will be woken
  *	-ENETDOWN	the rings are away for a while; tx.wait will be woken
  *	-ENODEV		vmesh_tx_close() was called
- *	-EIO, -ENOMEM	the ring would not take it
+ *	-EIO		a ring is broken
+ *	-ENOMEM		the ring would not take it
  */
 int vmesh_tx(struct vmesh_dev *d, struct sk_buff *skb, unsigned int flags);
 
@@ -60,7 +61,10 @@ void vmesh_tx_close(struct vmesh_dev *d);
 /* Announce what VMESH_TX_MORE left unannounced, when the last of a batch was dropped. */
 void vmesh_tx_kick(struct vmesh_dev *d);
 
-/* Would a frame find room now? If not, tx.wait will be woken. Any context; a hint. */
+/*
+ * Would a frame find room now, or a broken ring? If not, tx.wait will be woken. Any
+ * context; a hint.
+ */
 bool vmesh_tx_room(struct vmesh_dev *d);
 
 /* Take back what the device has finished; how much it still has. Any context. */

@@ -300,6 +300,11 @@ bool fake_pop(struct fake *f)
 	return true;
 }
 
+void fake_took(struct fake *f, u32 id)
+{
+	fake_done(&f->ring[1], id, 0);
+}
+
 struct sk_buff *fake_skb(struct kunit *test, u8 mark)
 {
 	struct sk_buff *skb = alloc_skb(VMESH_TX_HEADROOM + 100, GFP_KERNEL);

@@ -86,6 +86,9 @@ bool fake_push(struct fake *f, const void *frame, unsigned int len);
 /* Out of it: the next frame into f->frame, f->len. False: there is none. */
 bool fake_pop(struct fake *f);
 
+/* Say that it took a frame @id, of which there may be none. */
+void fake_took(struct fake *f, u32 id);
+
 /* Send until its ring, of which nothing is taken, is full: how many went. */
 unsigned int fake_fill(struct kunit *test);
 /* The frames that fake_fill() sends. */

@@ -4,6 +4,7 @@
  * what it may do with the rings. Nothing of it may cost a byte or the kernel.
  */
 #include <linux/etherdevice.h>
+#include <linux/kthread.h>
 #include <linux/skbuff.h>
 #include <linux/virtio_net.h>
 
@@ -170,6 +171,67 @@ static void transmit_ring_full_and_free_again(struct kunit *test)
 	KUNIT_EXPECT_GE(test, completed, n + 1);
 }
 
+/* One who waits for room, in a thread of his own. */
+struct sending {
+	struct vmesh_dev *d;
+	struct sk_buff *skb;
+	int result;
+	struct completion done;
+};
+
+static int send_thread(void *arg)
+{
+	struct sending *s = arg;
+
+	s->result = vmesh_tx_wait(s->d, s->skb, false);
+	complete(&s->done);
+	return 0;
+}
+
+/* Asleep when this returns. What it returns goes with the test. */
+static struct sending *send_begin(struct kunit *test, struct vmesh_dev *d)
+{
+	struct sending *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->d = d;
+	s->skb = fake_skb(test, 0);
+	init_completion(&s->done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(send_thread, s, "virtmesh-send")));
+	KUNIT_ASSERT_TRUE(test, FAKE_UNTIL(wq_has_sleeper(&d->tx.wait)));
+	return s;
+}
+
+static void send_ends(struct kunit *test, struct sending *s, int result)
+{
+	if (!wait_for_completion_timeout(&s->done, 20 * HZ)) {
+		KUNIT_FAIL(test, "it sleeps on");
+		vmesh_tx_close(s->d);
+		wait_for_completion(&s->done);
+	}
+	KUNIT_EXPECT_EQ(test, s->result, result);
+	if (s->result)
+		kfree_skb(s->skb);
+}
+
+/* A full ring that is given up makes no more room: who waits for some is told. */
+static void gives_up_a_full_ring(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_dev *d;
+	struct sending *s;
+
+	fake_join(test);
+	d = &fake_mesh(f)->dev;
+	fake_fill(test);
+	s = send_begin(test, d);
+	KUNIT_EXPECT_FALSE(test, vmesh_tx_room(d));
+	fake_took(f, FAKE_RING + 5);
+	send_ends(test, s, -EIO);
+	KUNIT_EXPECT_TRUE(test, d->broken);
+	KUNIT_EXPECT_TRUE_MSG(test, vmesh_tx_room(d), "POLLOUT: a write would not wait");
+}
+
 /* What the device never gave back is freed with the ring; KASAN and kmemleak look on. */
 static void unbound_with_frames_in_flight(struct kunit *test)
 {
@@ -233,6 +295,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(binds_and_unbinds),
 				     KUNIT_CASE(counts_lengths_that_cannot_be),
 				     KUNIT_CASE(gives_up_a_ring_of_nonsense),
 				     KUNIT_CASE(transmit_ring_full_and_free_again),
+				     KUNIT_CASE(gives_up_a_full_ring),
 				     KUNIT_CASE(unbound_with_frames_in_flight),
 				     KUNIT_CASE(closed_for_good),
 				     KUNIT_CASE(rings_away_and_back),
