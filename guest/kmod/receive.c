@@ -17,12 +17,14 @@
  * Who waits for a frame of which he knows that it is near may spin: he runs the
  * poll himself, again and again, and while there is such a one a poll that finds
  * nothing leaves the ring's interrupt off. The last to stop spinning runs one
- * more poll, which turns it on and looks again.
+ * more poll, which turns it on and looks again. Who spins may lose his CPU for long,
+ * and then nobody looks: so a timer does, a millisecond after such a poll.
  */
 #include <linux/skbuff.h>
 #include <linux/virtio.h>
 #include <linux/virtio_net.h>
 
+#include "compat.h"
 #include "device.h"
 
 #define VMESH_VNET_HLEN sizeof(struct virtio_net_hdr_v1)
@@ -30,6 +32,7 @@
 /* Pages a refill work puts aside at once. */
 #define VMESH_RX_SPARES 16
 #define VMESH_RX_RETRY	msecs_to_jiffies(20)
+#define VMESH_RX_WATCH	NSEC_PER_MSEC
 
 static struct page *vmesh_rx_page(struct vmesh_rx *rx, gfp_t gfp)
 {
@@ -162,6 +165,10 @@ static int vmesh_rx_poll(struct napi_struct *napi, int budget)
 
 	if (done < budget) {
 		if (atomic_read(&d->rx.spinners)) {
+			/* Before the end of the poll, which disabling waits for. */
+			if (!hrtimer_is_queued(&d->rx.watch))
+				hrtimer_start(&d->rx.watch, ns_to_ktime(VMESH_RX_WATCH),
+					      HRTIMER_MODE_REL_SOFT);
 			napi_complete_done(napi, done);
 			return done;
 		}
@@ -200,6 +207,16 @@ void vmesh_rx_spin(struct vmesh_dev *d)
 	local_bh_enable();
 }
 
+/* Softirq. Without spinners the interrupt is on, or the last one's poll is about to. */
+static enum hrtimer_restart vmesh_rx_watch(struct hrtimer *timer)
+{
+	struct vmesh_dev *d = container_of(timer, struct vmesh_dev, rx.watch);
+
+	if (atomic_read(&d->rx.spinners))
+		vmesh_rx_spin(d);
+	return HRTIMER_NORESTART;
+}
+
 void vmesh_rx_spin_begin(struct vmesh_dev *d)
 {
 	atomic_inc(&d->rx.spinners);
@@ -224,6 +241,7 @@ void vmesh_rx_init(struct vmesh_dev *d)
 	spin_lock_init(&rx->spare_lock);
 	INIT_LIST_HEAD(&rx->spare);
 	INIT_DELAYED_WORK(&rx->refill, vmesh_rx_refill_work);
+	vmesh_timer_setup(&rx->watch, vmesh_rx_watch);
 	netif_napi_add(d->napi_dev, &rx->napi, vmesh_rx_poll);
 }
 
@@ -248,8 +266,9 @@ void vmesh_rx_enable(struct vmesh_dev *d)
 
 void vmesh_rx_disable(struct vmesh_dev *d)
 {
-	/* In this order: NAPI starts the work; the work cannot start a disabled NAPI. */
+	/* In this order: NAPI starts the others; these cannot start a disabled NAPI. */
 	napi_disable(&d->rx.napi);
+	hrtimer_cancel(&d->rx.watch);
 	cancel_delayed_work_sync(&d->rx.refill);
 }
 

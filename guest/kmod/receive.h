@@ -4,6 +4,7 @@
 #define VMESH_RECEIVE_H
 
 #include <linux/atomic.h>
+#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -25,6 +26,7 @@ struct vmesh_rx {
 	struct virtqueue *vq;
 	struct napi_struct napi;
 	atomic_t spinners; /* who looks at the ring by himself: it does not interrupt then */
+	struct hrtimer watch; /* looks when they do not come to it */
 	unsigned int order; /* of the pages */
 	unsigned int room; /* bytes the device may write: virtio header and frame */
 	spinlock_t spare_lock; /* protects spare; bh */

@@ -42,6 +42,7 @@ struct fake {
 	u16 link;
 	unsigned int ring_size;
 
+	bool heeds; /* interrupts where it is asked to and nowhere else */
 	u8 status;
 	unsigned int kicks;
 	struct fake_ring ring[2]; /* 0: to the driver; 1: from it */

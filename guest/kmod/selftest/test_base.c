@@ -99,6 +99,42 @@ static void receives_for_ever(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, FAKE_COUNT(f, rx_bad_len), 0);
 }
 
+/*
+ * Who spins turns the interrupt off for all. Should he lose the CPU, or the rings go
+ * under him, nothing waits for him.
+ */
+static void receives_behind_a_spinner_that_sleeps(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	unsigned int i, n = 5;
+	struct vmesh_dev *d;
+
+	f->heeds = true;
+	KUNIT_ASSERT_EQ(test, fake_bind(f), 0);
+	d = &fake_mesh(f)->dev;
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_TRUE(test, fake_push(f, quiet, sizeof(quiet)));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, rx_ring_frames) == n));
+	vmesh_rx_spin_begin(d);
+	vmesh_rx_spin(d);
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_TRUE(test, fake_push(f, quiet, sizeof(quiet)));
+		KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, rx_ring_frames) == n + 1 + i));
+	}
+	vmesh_rx_spin_end(d);
+	KUNIT_ASSERT_TRUE(test, fake_push(f, quiet, sizeof(quiet)));
+	KUNIT_EXPECT_TRUE_MSG(test, FAKE_UNTIL(FAKE_COUNT(f, rx_ring_frames) == n + 3),
+			      "interrupted again");
+
+	vmesh_get(d); /* as his file does */
+	vmesh_rx_spin_begin(d);
+	vmesh_rx_spin(d);
+	fake_unbind(f);
+	KUNIT_EXPECT_FALSE(test, hrtimer_active(&d->rx.watch));
+	vmesh_rx_spin_end(d);
+	vmesh_put(d);
+}
+
 static void counts_lengths_that_cannot_be(struct kunit *test)
 {
 	static const int said[] = { 0, 1, 11, 12, 25 };
@@ -292,6 +328,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(binds_and_unbinds),
 				     KUNIT_CASE(knows_what_is_not_its_own),
 				     KUNIT_CASE(refuses_tiny_rings),
 				     KUNIT_CASE(receives_for_ever),
+				     KUNIT_CASE(receives_behind_a_spinner_that_sleeps),
 				     KUNIT_CASE(counts_lengths_that_cannot_be),
 				     KUNIT_CASE(gives_up_a_ring_of_nonsense),
 				     KUNIT_CASE(transmit_ring_full_and_free_again),
