@@ -181,10 +181,18 @@ bool vmesh_slot_send(struct vmesh_group *g, struct vmesh_slot *slot, u64 now)
 	skb_reset_tail_pointer(skb);
 	skb->len = 0;
 	skb_put(skb, slot->len);
-	if (vmesh_tx(&g->m->dev, skb_get(skb), VMESH_TX_MORE)) {
-		consume_skb(skb);
+	skb_get(skb);
+	if (unlikely(vmesh_tx(&g->m->dev, skb, VMESH_TX_MORE))) {
+		/*
+		 * The ring may have called for us already, when this was not set yet. Once
+		 * more, and if there is no room still, it is asked to call after it was.
+		 */
 		g->blocked = true;
-		return false;
+		WRITE_ONCE(g->m->groups.blocked, true);
+		if (vmesh_tx(&g->m->dev, skb, VMESH_TX_MORE)) {
+			consume_skb(skb);
+			return false;
+		}
 	}
 	slot->sent_ns = now;
 	return true;
