@@ -369,6 +369,9 @@ void vmesh_tx_enable(struct vmesh_dev *d)
 	virtqueue_disable_cb(tx->vq);
 	tx->up = true;
 	vmesh_tx_wake(d);
+	/* The ring may have kept its frames, and those who wait for them. */
+	if (vmesh_tx_somebody_waits(tx))
+		vmesh_tx_arm(tx);
 	spin_unlock_bh(&tx->lock);
 }
 

@@ -268,6 +268,25 @@ static void gives_up_a_full_ring(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, vmesh_tx_room(d), "POLLOUT: a write would not wait");
 }
 
+/* A resize to the size it has leaves everything in the ring; so do those who wait. */
+static void wakes_whom_it_kept_waiting(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_dev *d;
+	struct sending *s;
+
+	f->heeds = true;
+	fake_join(test);
+	d = &fake_mesh(f)->dev;
+	fake_fill(test);
+	s = send_begin(test, d);
+	vmesh_tx_disable(d);
+	vmesh_tx_enable(d);
+	while (fake_pop(f))
+		;
+	send_ends(test, s, 0);
+}
+
 /* What the device never gave back is freed with the ring; KASAN and kmemleak look on. */
 static void unbound_with_frames_in_flight(struct kunit *test)
 {
@@ -333,6 +352,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(binds_and_unbinds),
 				     KUNIT_CASE(gives_up_a_ring_of_nonsense),
 				     KUNIT_CASE(transmit_ring_full_and_free_again),
 				     KUNIT_CASE(gives_up_a_full_ring),
+				     KUNIT_CASE(wakes_whom_it_kept_waiting),
 				     KUNIT_CASE(unbound_with_frames_in_flight),
 				     KUNIT_CASE(closed_for_good),
 				     KUNIT_CASE(rings_away_and_back),
