@@ -145,14 +145,22 @@ struct vmesh_entry *vmesh_entry_get(struct vmesh_file *f, enum vmesh_taker taker
 void vmesh_entry_put(struct vmesh_entry *e)
 {
 	struct vmesh_ops *q = &e->file->ops;
+	struct vmesh_group *g = e->op.group;
 
+	/* Its cancel may come now, and has to find no group that we let go of (uring.c). */
+	if (e->cmd && !e->ended) {
+		spin_lock_bh(&q->lock);
+		e->cmd = NULL;
+		e->op.group = NULL;
+		spin_unlock_bh(&q->lock);
+	}
 	if (e->sbuf)
 		vmesh_buffer_put(e->sbuf);
 	if (e->rbuf)
 		vmesh_buffer_put(e->rbuf);
 	kvfree(e->data);
-	if (e->op.group)
-		vmesh_group_put(e->op.group);
+	if (g)
+		vmesh_group_put(g);
 
 	spin_lock_bh(&q->lock);
 	e->cmd = NULL;
