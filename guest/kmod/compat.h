@@ -114,10 +114,22 @@ static inline void vmesh_uring_cancelable(struct io_uring_cmd *cmd, unsigned int
 {
 	io_uring_cmd_mark_cancelable(cmd, flags);
 }
+
+/* Would it tell so of both for the same reason? Neither is done. */
+static inline bool vmesh_uring_together(struct io_uring_cmd *a, struct io_uring_cmd *b)
+{
+	return cmd_to_io_kiocb(a)->ctx == cmd_to_io_kiocb(b)->ctx &&
+	       io_uring_cmd_get_task(a) == io_uring_cmd_get_task(b);
+}
 #else
 #define VMESH_URING_CANCEL 0
 static inline void vmesh_uring_cancelable(struct io_uring_cmd *cmd, unsigned int flags)
 {
+}
+
+static inline bool vmesh_uring_together(struct io_uring_cmd *a, struct io_uring_cmd *b)
+{
+	return false;
 }
 #endif
 

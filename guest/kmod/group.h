@@ -32,6 +32,8 @@ void vmesh_group_leave(struct vmesh_group *g);
  * waits for none before it has begun with each, and ended those that need no waiting.
  */
 bool vmesh_group_leave_begin(struct vmesh_group *g);
+/* Was that called? Any context. */
+bool vmesh_group_leaves(struct vmesh_group *g);
 
 /* Any context. The last put frees by RCU. */
 void vmesh_group_get(struct vmesh_group *g);

@@ -160,6 +160,22 @@ void vmesh_handles_drop(struct vmesh_handles *h, u32 handle, struct vmesh_group 
 	vmesh_group_put(g);
 }
 
+void vmesh_handles_leave_begun(struct vmesh_handles *h)
+{
+	struct vmesh_group *g;
+	unsigned long i;
+
+	xa_for_each(&h->groups, i, g) {
+		/* Another thread may drop it meanwhile. */
+		g = vmesh_handles_group(h, i);
+		if (!g)
+			continue;
+		if (vmesh_group_leaves(g))
+			vmesh_handles_drop(h, i, g);
+		vmesh_group_put(g);
+	}
+}
+
 int vmesh_ioc_group_create(struct vmesh_file *f, struct virtmesh_group_create *arg)
 {
 	struct vmesh_handles *h = &f->handles;

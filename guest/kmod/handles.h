@@ -38,6 +38,9 @@ struct vmesh_group *vmesh_handles_group(struct vmesh_handles *h, u32 handle);
 /* Leave @g, of which the caller has a reference, if @handle still stands for it. */
 void vmesh_handles_drop(struct vmesh_handles *h, u32 handle, struct vmesh_group *g);
 
+/* Leave those that vmesh_group_leave_begin() was called for. */
+void vmesh_handles_leave_begun(struct vmesh_handles *h);
+
 /* The calls of the uapi header that are about them; errnos as there. */
 int vmesh_buf_alloc(struct vmesh_file *f, struct virtmesh_buf_alloc *arg);
 int vmesh_buf_register(struct vmesh_file *f, struct virtmesh_buf_register *arg);

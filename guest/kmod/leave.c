@@ -75,6 +75,16 @@ bool vmesh_group_leave_begin(struct vmesh_group *g)
 	return owing;
 }
 
+bool vmesh_group_leaves(struct vmesh_group *g)
+{
+	bool leaves;
+
+	spin_lock_bh(&g->lock);
+	leaves = g->leave_ns;
+	spin_unlock_bh(&g->lock);
+	return leaves;
+}
+
 void vmesh_group_linger(struct vmesh_group *g)
 {
 	u64 end = vmesh_now() + VMESH_LINGER_NS;

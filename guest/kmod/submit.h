@@ -39,6 +39,7 @@ struct vmesh_entry {
 	u32 group; /* handle */
 	u8 taker; /* enum vmesh_taker */
 	bool ended;
+	bool doomed; /* its group is about to be left; VMESH_TAKER_URING */
 	struct completion done; /* for VMESH_TAKER_SLEEPER */
 	struct io_uring_cmd *cmd; /* VMESH_TAKER_URING */
 	const void *owner; /* the files of the task that posted it */

@@ -46,46 +46,53 @@ void vmesh_uring_done(struct vmesh_entry *e)
 	io_uring_cmd_complete_in_task(e->cmd, vmesh_uring_complete);
 }
 
-/* Leave the group that @e is on, if it is still @cmd's and pending. */
-static void vmesh_uring_leave(struct vmesh_file *f, struct vmesh_entry *e,
-			      const struct io_uring_cmd *cmd)
+/*
+ * The queue's lock is held. The group, with a reference, of one that is pending and goes:
+ * because its task's @files do, or what its ring has of its task, as @cmd is.
+ */
+static struct vmesh_group *vmesh_uring_doomed(struct vmesh_file *f, const void *files,
+					      struct io_uring_cmd *cmd, u32 *handle)
 {
-	struct vmesh_group *g = NULL;
+	struct vmesh_entry *e;
+
+	list_for_each_entry(e, &f->ops.pending, list) {
+		if (!e->cmd || e->doomed)
+			continue;
+		if (files ? e->owner != files : !vmesh_uring_together(e->cmd, cmd))
+			continue;
+		e->doomed = true; /* once */
+		*handle = e->group;
+		vmesh_group_get(e->op.group);
+		return e->op.group;
+	}
+	return NULL;
+}
+
+/* One group may take two seconds to leave: that is begun with all, before any is waited for. */
+static void vmesh_uring_leave(struct vmesh_file *f, const void *files, struct io_uring_cmd *cmd)
+{
+	struct vmesh_group *g;
+	bool found = false;
 	u32 handle;
 
-	spin_lock_bh(&f->ops.lock);
-	if (e->cmd == cmd && !e->ended && e->op.group) {
-		g = e->op.group;
-		handle = e->group;
-		vmesh_group_get(g);
+	for (;;) {
+		spin_lock_bh(&f->ops.lock);
+		g = vmesh_uring_doomed(f, files, cmd, &handle);
+		spin_unlock_bh(&f->ops.lock);
+		if (!g)
+			break;
+		if (!vmesh_group_leave_begin(g))
+			vmesh_handles_drop(&f->handles, handle, g);
+		vmesh_group_put(g);
+		found = true;
 	}
-	spin_unlock_bh(&f->ops.lock);
-	if (!g)
-		return;
-	vmesh_handles_drop(&f->handles, handle, g);
-	vmesh_group_put(g);
+	if (found)
+		vmesh_handles_leave_begun(&f->handles);
 }
 
 void vmesh_uring_end(struct vmesh_file *f, const void *files)
 {
-	struct io_uring_cmd *cmd;
-	struct vmesh_entry *e;
-
-	for (;;) {
-		cmd = NULL;
-		spin_lock_bh(&f->ops.lock);
-		list_for_each_entry(e, &f->ops.pending, list) {
-			if (!e->cmd || e->owner != files)
-				continue;
-			e->owner = NULL; /* once */
-			cmd = e->cmd;
-			break;
-		}
-		spin_unlock_bh(&f->ops.lock);
-		if (!cmd)
-			return;
-		vmesh_uring_leave(f, e, cmd);
-	}
+	vmesh_uring_leave(f, files, NULL);
 }
 
 static int vmesh_uring_post(struct vmesh_file *f, struct io_uring_cmd *cmd, unsigned int flags,
@@ -115,7 +122,7 @@ int vmesh_uring(struct vmesh_file *f, struct io_uring_cmd *cmd, unsigned int fla
 	int err;
 
 	if (flags & VMESH_URING_CANCEL) {
-		vmesh_uring_leave(f, *vmesh_uring_entry(cmd), cmd);
+		vmesh_uring_leave(f, NULL, cmd);
 		return 0;
 	}
 	if (READ_ONCE(f->m->gone))

@@ -4,6 +4,8 @@
 
 #include "fake_group.h"
 #include "handles.h"
+#include "submit.h"
+#include "uring.h"
 
 /* A member that leaves ends what needs it, at once, and nothing else. */
 static void notices_a_leave(struct kunit *test)
@@ -284,6 +286,85 @@ static void leaves_the_quiet_first(struct kunit *test)
 	vmesh_handles_free(&l->handles);
 }
 
+struct uring_ending {
+	struct vmesh_file *file;
+	struct completion done;
+};
+
+static int ends_uring(void *arg)
+{
+	struct uring_ending *u = arg;
+
+	vmesh_uring_end(u->file, u);
+	complete(&u->done);
+	return 0;
+}
+
+/* An operation that looks like one of io_uring's, until it ends. */
+static struct vmesh_entry *uring_send(struct kunit *test, struct uring_ending *u,
+				      struct vmesh_group *g)
+{
+	struct vmesh_entry *e = vmesh_entry_get(u->file, VMESH_TAKER_SLEEPER);
+	u32 *word = kunit_kzalloc(test, sizeof(*word), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, e);
+	KUNIT_ASSERT_NOT_NULL(test, word);
+	KUNIT_ASSERT_EQ(test,
+			xa_alloc(&u->file->handles.groups, &e->group, g, xa_limit_31b, GFP_KERNEL),
+			0);
+	vmesh_group_get(g);
+	init_completion(&e->done);
+	e->cmd = (struct io_uring_cmd *)word;
+	e->owner = u;
+	e->op.group = g;
+	e->op.kind = VIRTMESH_OP_SEND;
+	e->op.root = 1;
+	e->op.send = word;
+	e->op.len = sizeof(*word);
+	e->op.timeout_ns = 60 * NSEC_PER_SEC;
+	KUNIT_ASSERT_EQ(test, vmesh_entry_start(e), 0);
+	return e;
+}
+
+/* A task of io_uring ends with operations on two groups: rank 1 is silent in both. */
+static void ends_all_of_a_task_at_once(struct kunit *test)
+{
+	struct uring_ending *u = kunit_kzalloc(test, sizeof(*u), GFP_KERNEL);
+	static const u16 nodes[] = { 1, 2, 3 };
+	struct vmesh_group *g[2];
+	struct vmesh_entry *e[2];
+	struct fake_forming *a;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, u);
+	init_completion(&u->done);
+	g[0] = fake_formed(test);
+	g[1] = vmesh_group_create(fake_mesh(test->priv), FAKE_GROUP + 1, nodes, 3);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(g[1]));
+	a = fake_form_again(test, g[1], 0);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	u->file = vmesh_file_open(fake_mesh(test->priv));
+	KUNIT_ASSERT_NOT_NULL(test, u->file);
+	KUNIT_ASSERT_EQ(test, vmesh_ops_prepare(&u->file->ops), 0);
+	for (i = 0; i < 2; i++)
+		e[i] = uring_send(test, u, g[i]);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(ends_uring, u, "virtmesh-uring")));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g[1]->told) == 4));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(g[0]->told), 4);
+	KUNIT_EXPECT_FALSE_MSG(test, READ_ONCE(g[0]->dead), "nobody has waited for it yet");
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&u->done, 20 * HZ), 0UL);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&u->file->handles.groups));
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_TRUE(test, g[i]->dead);
+		KUNIT_EXPECT_EQ(test, e[i]->op.result, -ECANCELED);
+		vmesh_entry_put(e[i]);
+	}
+	vmesh_file_close(u->file);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(names_who_left),
 				     KUNIT_CASE(takes_what_came_before_a_leave),
@@ -294,6 +375,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),
 				     KUNIT_CASE(tells_the_others_at_once),
 				     KUNIT_CASE(leaves_the_quiet_first),
+				     KUNIT_CASE(ends_all_of_a_task_at_once),
 				     {} };
 
 static struct kunit_suite suite = {
