@@ -117,6 +117,8 @@ static void vmesh_netdev_setup(struct net_device *netdev)
 	netdev->features |= NETIF_F_VLAN_CHALLENGED | NETIF_F_HIGHDMA;
 	/* We write into the headroom of what we send. */
 	netdev->priv_flags &= ~IFF_TX_SKB_SHARING;
+	/* It sends with interrupts off, and out of a printk under our own tx.lock. */
+	netdev->priv_flags |= IFF_DISABLE_NETPOLL;
 	netdev->watchdog_timeo = 5 * HZ;
 	vmesh_ethtool_init(netdev);
 }
