@@ -96,7 +96,7 @@ void vm_receive_done(struct vm_mover *m, struct vm_slot *slot, int res);
 bool vm_receive_give(struct vm_mover *m, const struct vm_chain *c, __u32 len);
 /* The whole batch is back. */
 void vm_receive_settled(struct vm_mover *m);
-/* The guest has posted no buffer, or none that is left. */
+/* A frame could be read, but the guest has posted no buffer, or none that is left. */
 bool vm_receive_starved(const struct vm_mover *m);
 
 /* mover.c: for all. */

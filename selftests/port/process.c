@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -233,6 +235,47 @@ TEST_F(process, sleeps_without_waking_up_when_there_is_nothing_to_do)
 	} while (after != before && fe_now_ms() < end);
 	EXPECT_LT(0, before);
 	EXPECT_EQ(before, after);
+}
+
+/* Its CPU time stands still for a tenth of a second. */
+static bool asleep(const struct plug *plug)
+{
+	struct timespec before, after;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(plug->pid, &clock))
+		return false;
+	clock_gettime(clock, &before);
+	poll(NULL, 0, 100);
+	clock_gettime(clock, &after);
+	return before.tv_sec == after.tv_sec && before.tv_nsec == after.tv_nsec;
+}
+
+TEST_F(process, sleeps_when_its_tap_has_gone_and_the_guest_starts_anew)
+{
+	long long end = fe_now_ms() + FE_WAIT_MS;
+	struct fe *fe = &self->fe;
+	uint16_t base;
+	bool sleeps;
+
+	ASSERT_EQ(0, plug_start(&self->plug, "vm1", "--lane own"));
+	ASSERT_EQ(0, fe_connect(fe, self->plug.socket));
+	ASSERT_EQ(0, fe_start(fe));
+	ASSERT_EQ(0, traffic_out(fe, 100));
+	ASSERT_EQ(0, system("ip link del vm1"));
+	ASSERT_TRUE(plug_log_wait(&self->plug, "given up"));
+	/* Its buffers are given back, and found again: nobody has a use for them. */
+	ASSERT_EQ(0, fe_ring_stop(fe, 0, &base));
+	ASSERT_NE(base, fe->ring[0].avail_idx);
+	ASSERT_EQ(0, fe_ring_tell(fe, 0, base));
+	ring_kick(&fe->ring[0]);
+	ASSERT_EQ(0, fe_ping(fe));
+	do
+		sleeps = asleep(&self->plug);
+	while (!sleeps && fe_now_ms() < end);
+	EXPECT_TRUE(sleeps);
+	/* What the guest sends comes back all the same. */
+	EXPECT_EQ(0, traffic_out(fe, 1000));
 }
 
 TEST_F(process, signals_that_ask_for_something)
