@@ -195,6 +195,7 @@ static int serve(struct vm_connection *c, int sock)
 		return err;
 	}
 	c->sock = sock;
+	c->dev->sock = sock;
 	vm_info("event=front-end pid=%d uid=%d", peer.pid, (int)peer.uid);
 	return 0;
 }
@@ -218,7 +219,7 @@ static void on_accept(void *arg)
 		vm_loop_timer(c->loop, BACKOFF_MAX_MS * NSEC_PER_MSEC, await_again, c);
 		return;
 	}
-	vm_saved_write(c->dev->saved, c->dev, c->sock);
+	vm_device_save(c->dev);
 }
 
 static void later(struct vm_connection *c)
@@ -253,7 +254,7 @@ static void try_connect(void *arg)
 	err = sock < 0 ? sock : serve(c, sock);
 	if (!err) {
 		c->last_err = 0;
-		vm_saved_write(c->dev->saved, c->dev, c->sock);
+		vm_device_save(c->dev);
 		return;
 	}
 	/* Once for each reason: it may go on like this for days. */
@@ -277,7 +278,7 @@ int vm_connection_start(struct vm_connection *c, int sock)
 {
 	if (sock >= 0)
 		return serve(c, sock);
-	vm_saved_write(c->dev->saved, c->dev, -1);
+	vm_device_save(c->dev);
 	if (!c->client)
 		return await(c);
 	try_connect(c);
@@ -296,7 +297,8 @@ void vm_connection_cut(struct vm_connection *c)
 	shutdown(c->sock, SHUT_RDWR);
 	close(c->sock);
 	c->sock = -1;
-	vm_saved_write(c->dev->saved, c->dev, -1);
+	c->dev->sock = -1;
+	vm_device_save(c->dev);
 	if (await(c))
 		vm_err("event=await error=\"nothing can be watched any more\"");
 }

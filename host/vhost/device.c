@@ -52,6 +52,7 @@ void vm_device_init(struct vm_device *dev, const __u8 mac[VM_MAC_LEN], unsigned 
 	dev->rings = 2 * pairs;
 	dev->tap = -1;
 	dev->vhost = -1;
+	dev->sock = -1;
 	dev->backend_req = -1;
 	dev->inflight.fd = -1;
 
@@ -125,6 +126,11 @@ int vm_device_set_inflight(struct vm_device *dev, const struct vu_inflight *desc
 		.queue_size = desc->queue_size,
 	};
 	return 0;
+}
+
+void vm_device_save(struct vm_device *dev)
+{
+	vm_saved_write(dev->saved, dev);
 }
 
 static bool ring_enabled(const struct vm_device *dev, const struct vm_vring *vr)

@@ -69,6 +69,7 @@ struct vm_device {
 	const struct vm_lane *lane;
 	void *lane_data; /* the lane's own */
 
+	int sock; /* the front-end, connection.c's; -1 */
 	int backend_req; /* where we may say something unasked; -1 */
 	bool owned; /* SET_OWNER came */
 	unsigned int complaints; /* lines about requests refused: a flood of them is not worth one */
@@ -97,6 +98,8 @@ void vm_device_init(struct vm_device *dev, const __u8 mac[VM_MAC_LEN], unsigned 
  * request that fails has changed nothing.
  */
 int vm_device_request(struct vm_device *dev, int sock, struct vm_message *msg);
+/* Write down what is to outlive this process, if anything is. */
+void vm_device_save(struct vm_device *dev);
 /* Start every ring that has all it needs. Whoever changed a ring saves before. */
 void vm_device_start_rings(struct vm_device *dev);
 void vm_device_stop_ring(struct vm_device *dev, unsigned int i);

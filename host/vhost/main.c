@@ -295,12 +295,13 @@ static int start(struct port *p)
 	if (err)
 		goto exit_connection;
 
+	dev->sock = sock;
 	if (resumed)
 		vm_device_resume(dev, kernel);
 	err = vm_connection_start(&p->conn, sock);
 	if (err)
 		goto exit_connection;
-	vm_saved_write(saved, dev, p->conn.sock);
+	vm_device_save(dev);
 	vm_store_tidy();
 	vm_store_tell("READY=1\n");
 	vm_info("event=ready version=%s pid=%d tap=%s from=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u queues=%u %s=%s resumed=%d",
@@ -331,7 +332,7 @@ static void stop(struct port *p, int status)
 		 * to decide: it forgets what it kept unless it starts us again.
 		 */
 		vm_device_pause(dev);
-		vm_saved_write(dev->saved, dev, p->conn.sock);
+		vm_device_save(dev);
 	} else {
 		vm_device_disconnect(dev);
 	}

@@ -15,7 +15,6 @@
 #include "../log.h"
 #include "device.h"
 #include "sandbox.h"
-#include "saved.h"
 #include "vring_log.h"
 
 SANDBOX_CALLS(request_calls, SANDBOX_CALL(memfd_create), SANDBOX_CALL(ftruncate),
@@ -225,7 +224,7 @@ static int get_vring_base(struct vm_device *dev, int sock, const struct vm_messa
 	replace_fd(&vr->kick, -1);
 	vr->broken = false;
 	state.num = vr->last_avail;
-	vm_saved_write(dev->saved, dev, sock);
+	vm_device_save(dev);
 	return vm_message_reply(sock, msg, &state, sizeof(state), -1);
 }
 
@@ -435,7 +434,7 @@ int vm_device_request(struct vm_device *dev, int sock, struct vm_message *msg)
 	if (!err) {
 		err = change(dev, msg);
 		/* In this order: a ring that moves frames is one that the next process knows of. */
-		vm_saved_write(dev->saved, dev, sock);
+		vm_device_save(dev);
 		vm_device_start_rings(dev);
 	}
 	if (err)

@@ -322,7 +322,7 @@ static void write_ring(struct vm_saved *saved, struct saved_ring *to, const stru
 	};
 }
 
-void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev, int sock)
+void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev)
 {
 	struct saved_state *to;
 	__u32 next;
@@ -339,7 +339,7 @@ void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev, int soc
 	to->rings = dev->rings;
 	to->kernel = dev->lane == &vm_lane_kernel;
 	to->owned = dev->owned;
-	to->sock = keep_file(saved, sock);
+	to->sock = keep_file(saved, dev->sock);
 	to->backend_req = keep_file(saved, dev->backend_req);
 	to->inflight = keep_file(saved, dev->inflight.fd);
 	to->inflight_queues = dev->inflight.queues;

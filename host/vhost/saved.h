@@ -38,8 +38,8 @@ struct vm_saved *vm_saved_open(bool *resumed);
 void *vm_saved_loop(struct vm_saved *saved);
 struct vm_vring_log *vm_saved_log(struct vm_saved *saved, unsigned int i);
 
-/* Write down @dev and its front-end's connection @sock (-1: none), with all their files. */
-void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev, int sock);
+/* Write down @dev and its front-end's connection, with all their files. */
+void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev);
 /*
  * Put what was written into @dev, which vm_device_init() has made, and *@sock;
  * *@kernel: the lane was the kernel's. 0; -ENODATA when no front-end was there;

@@ -314,7 +314,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	begin_once();
 	lowest = lowest_fd();
 	make_device(&dev);
-	vm_saved_write(saved, &dev, sock[0]);
+	dev.sock = sock[0];
+	vm_device_save(&dev);
 	dies = *data & 1;
 	nlies = *data++ >> 1;
 	if (end - data < 3 * (ssize_t)nlies)
@@ -329,7 +330,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	vm_device_disconnect(&dev);
 	must(!running);
-	vm_saved_write(saved, &dev, -1);
+	dev.sock = -1;
+	vm_device_save(&dev);
 	/* Only the memfd of the state itself is still there. */
 	must(nkept == 1 || lied_to);
 	forget();
