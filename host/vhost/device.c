@@ -89,6 +89,10 @@ static void drop_inflight(struct vm_device *dev)
 {
 	if (dev->inflight.fd < 0)
 		return;
+	/* The front-end may give them back as they are: nothing is in flight in them. */
+	for (unsigned int i = 0; i < VM_RINGS_LANE; i++)
+		if (!dev->saved || dev->ring[i].spent != vm_saved_log(dev->saved, i))
+			dev->ring[i].spent = NULL;
 	vm_memory_unmap(dev->inflight.map, dev->inflight.map_size);
 	close(dev->inflight.fd);
 	dev->inflight = (struct vm_inflight){ .fd = -1 };
@@ -128,9 +132,19 @@ int vm_device_set_inflight(struct vm_device *dev, const struct vu_inflight *desc
 	return 0;
 }
 
+static void forget_log(struct vm_vring *vr)
+{
+	if (vr->spent)
+		vm_vring_log_reset(vr->spent);
+	vr->spent = NULL;
+}
+
 void vm_device_save(struct vm_device *dev)
 {
 	vm_saved_write(dev->saved, dev);
+	/* Only now: until then the log alone knows where a ring had come to that has stopped. */
+	for (unsigned int i = 0; i < VM_RINGS_LANE; i++)
+		forget_log(&dev->ring[i]);
 }
 
 static bool ring_enabled(const struct vm_device *dev, const struct vm_vring *vr)
@@ -162,6 +176,8 @@ static int start_ring(struct vm_device *dev, unsigned int i)
 	vr->event_idx = dev->features & BIT(VIRTIO_RING_F_EVENT_IDX);
 	vr->indirect = dev->features & BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	vr->log = vm_device_log(dev, i);
+	if (vr->spent == vr->log)
+		vr->spent = NULL;
 	vr->running = true;
 	if (i < VM_RINGS_LANE)
 		err = dev->lane->ring_start(dev, i);
@@ -182,6 +198,10 @@ void vm_device_stop_ring(struct vm_device *dev, unsigned int i)
 	vr->running = false;
 	if (i < VM_RINGS_LANE)
 		dev->lane->ring_stop(dev, i);
+	vr->spent = vr->log;
+	/* A log that nobody will look at, or one to be found clean by whoever is given it. */
+	if (!dev->saved)
+		forget_log(vr);
 	vm_debug("event=ring-stop ring=%u base=%u", i, vr->last_avail);
 }
 
@@ -292,11 +312,13 @@ void vm_device_reset(struct vm_device *dev)
 	vm_device_stop_rings(dev);
 	for (unsigned int i = 0; i < VM_RINGS; i++) {
 		struct vm_vring *vr = &dev->ring[i];
+		struct vm_vring_log *spent = vr->spent;
 
 		close_fd(&vr->kick);
 		close_fd(&vr->call);
 		close_fd(&vr->err);
 		ring_init(vr);
+		vr->spent = spent;
 	}
 	dev->features = 0;
 }

@@ -79,7 +79,8 @@ int vm_mover_start(struct vm_mover *mover, unsigned int i, struct vm_vring *vr,
 void vm_mover_fds(struct vm_mover *mover, unsigned int i);
 /*
  * On return nothing is in flight, nothing that is queued names the ring's fds, no
- * kick will be consumed and last_avail is true.
+ * kick will be consumed and last_avail is true. The log says the same, until the
+ * caller has last_avail in safety and resets it.
  */
 void vm_mover_stop(struct vm_mover *mover, unsigned int i);
 

@@ -4,7 +4,9 @@
  * (vring_log.h): chains that the kernel carried are told to the guest, and the rest are
  * left for vm_side_take(), in the order in which they were popped. What we have in
  * flight when a ring stops goes back the same way, so that whoever serves it next, a
- * kernel's lane perhaps, finds every chain once.
+ * kernel's lane perhaps, finds every chain once. The log then says that nothing is in
+ * flight, and is left so: a process that dies before it has saved last_avail had none
+ * but this to tell it by.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -143,8 +145,6 @@ void vm_mover_stop(struct vm_mover *m, unsigned int i)
 	if (vm_vring_publish(vr))
 		vm_mover_call(m, i);
 	vm_loop_flush(m->loop);
-	if (vr->log)
-		vm_vring_log_reset(vr->log);
 	s->vr = NULL;
 	s->mem = NULL;
 }

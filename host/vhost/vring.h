@@ -31,6 +31,7 @@ struct vm_vring {
 	bool addressed; /* .. if it has told them */
 	bool event_idx, indirect; /* as negotiated */
 	struct vm_vring_log *log; /* what is in flight; may be NULL */
+	struct vm_vring_log *spent; /* of the ring as it ran; to be forgotten once it is saved */
 	int kick, call, err; /* fds, -1: none */
 	bool call_is_eventfd; /* else a stream socket (UML) */
 	bool enabled, running;

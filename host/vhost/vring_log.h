@@ -47,7 +47,7 @@ static inline size_t vm_vring_log_size(unsigned int num)
 
 /*
  * Forget: the next start begins afresh at the ring's last_avail. Zeroed memory is
- * the same. Rings that are stopped in good order leave their log so.
+ * the same. A ring that was stopped in good order has its log so once last_avail is saved.
  */
 void vm_vring_log_reset(struct vm_vring_log *log);
 /* Nothing is in flight; from here on it is kept. */

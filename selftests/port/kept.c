@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +87,35 @@ int kept_end(pid_t keeper)
 		waitpid(keeper, NULL, 0);
 	}
 	return status;
+}
+
+/* Until the next one finds no room. */
+static int fill_notify(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = PIDFILE ".notify" };
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err;
+
+	if (sock < 0)
+		return -errno;
+	while (sendto(sock, "STATUS=", 7, 0, (struct sockaddr *)&addr, sizeof(addr)) >= 0)
+		;
+	err = errno;
+	close(sock);
+	return err == EAGAIN ? 0 : -err;
+}
+
+int kept_deaf(pid_t keeper, bool deaf)
+{
+	int status;
+
+	if (kill(keeper, deaf ? SIGSTOP : SIGCONT))
+		return -errno;
+	if (!deaf)
+		return 0;
+	if (waitpid(keeper, &status, WUNTRACED) != keeper || !WIFSTOPPED(status))
+		return -ECHILD;
+	return fill_notify();
 }
 
 bool kept_log_has(const char *text)

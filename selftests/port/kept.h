@@ -20,6 +20,8 @@ int kept_end(pid_t keeper);
 pid_t kept_port(void);
 /* The port's when it is ready, and not the one that was @old (0: any). 0: there is none. */
 pid_t kept_wait(pid_t old);
+/* Have the keeper leave what it is told, and its socket full; or go on. 0 or -errno. */
+int kept_deaf(pid_t keeper, bool deaf);
 /* The log of all that ran, one after the other. */
 bool kept_log_has(const char *text);
 void kept_log_show(void);

@@ -240,6 +240,7 @@ static int device(struct bed *bed)
 	for (unsigned int i = 0; i < VM_MOVER_RINGS; i++) {
 		vm_mover_stop(device_mover, i);
 		bed->shared->last_avail[i] = device_ring[i].last_avail;
+		vm_vring_log_reset(bed->log[i]);
 	}
 	bed->shared->stats = *vm_mover_stats(device_mover);
 	bed->shared->loop = device_loop.stats;

@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -233,6 +235,61 @@ TEST_F(restart, killed_while_the_memory_of_its_rings_is_away)
 	ASSERT_EQ(0, fe_add_region(fe, 0));
 	ASSERT_EQ(0, traffic_pass(&self->traffic, 500));
 	ASSERT_EQ(0, traffic_drain(&self->traffic));
+}
+
+/* Is it in that system call, by /proc? */
+static bool is_in(pid_t pid, long call)
+{
+	char path[32];
+	long in = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%ld", &in) != 1)
+		in = -1;
+	if (f)
+		fclose(f);
+	return in == call;
+}
+
+/* ADD_MEM_REG of a new file, with nothing to be answered. */
+static int send_region(struct fe *fe, unsigned int i)
+{
+	const struct fe_region *r = &fe->region[i];
+	struct fe_mem_reg reg = { .region = { r->gpa, r->size, (uintptr_t)r->at, 0 } };
+
+	return fe_send(fe, FE_ADD_MEM_REG, 0, &reg, sizeof(reg), &r->fd, 1);
+}
+
+/* Its rings have stopped, and where they had come to is not written down yet. */
+TEST_F(restart, killed_while_it_keeps_a_new_file_the_rings_go_on_where_they_were)
+{
+	struct fe *fe = &self->fe[0];
+	pid_t pid;
+
+	SKIP_UNLESS_KEPT();
+	ASSERT_EQ(0, fe_connect(fe, KEPT_SOCK));
+	ASSERT_EQ(0, fe_start(fe));
+	for (unsigned int i = 0; i < 3; i++) {
+		long long end = fe_now_ms() + FE_WAIT_MS;
+
+		/* Not a ringful: who begins at 0 again finds what he could carry once more. */
+		ASSERT_EQ(0, traffic_pass(&self->traffic, 100 + 117 * i));
+		ASSERT_EQ(0, fe_memory(fe, 0x80000000 + i * 0x100000, 0x100000));
+		pid = kept_wait(0);
+		ASSERT_EQ(0, kept_deaf(self->keeper, true));
+		ASSERT_EQ(0, send_region(fe, 1 + i));
+		while (!is_in(pid, SYS_sendmsg) && fe_now_ms() < end)
+			poll(NULL, 0, 1);
+		ASSERT_TRUE(is_in(pid, SYS_sendmsg));
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(0, kept_deaf(self->keeper, false));
+		ASSERT_LT(0, kept_wait(pid));
+		ASSERT_EQ(0, traffic_pass(&self->traffic, 2000));
+	}
+	ASSERT_EQ(0, traffic_drain(&self->traffic));
+	EXPECT_FALSE(kept_log_has("event=ring-broken"));
 }
 
 TEST_F(restart, killed_with_one_call_fd_for_both_rings)
