@@ -342,6 +342,7 @@ void vm_device_pause(struct vm_device *dev)
 void vm_device_resume(struct vm_device *dev, bool kernel)
 {
 	for (unsigned int i = 0; i < dev->rings; i++) {
+		struct vm_vring_log *log = vm_device_log(dev, i);
 		struct vm_vring *vr = &dev->ring[i];
 
 		if (!vr->num || !vr->addressed)
@@ -352,10 +353,11 @@ void vm_device_resume(struct vm_device *dev, bool kernel)
 		}
 		if (!kernel || i >= VM_RINGS_LANE)
 			continue;
+		/* It refused this ring, and the own lane had it after the state was written. */
+		if (log && vm_vring_log_dirty(log, vr->num))
+			continue;
 		/* The kernel completes in order: what is not used was not taken. */
 		vr->last_avail = __atomic_load_n(&vr->used->idx, __ATOMIC_ACQUIRE);
-		if (vm_device_log(dev, i))
-			vm_vring_log_reset(vm_device_log(dev, i));
 	}
 	vm_device_start_rings(dev);
 	/* What the last process published it may not have told; a kick it took may be lost. */
