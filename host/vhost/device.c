@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@
 
 #include "../log.h"
 #include "device.h"
+#include "loop.h"
 #include "sandbox.h"
 #include "saved.h"
 #include "vring_log.h"
@@ -211,7 +213,10 @@ void vm_device_stop_rings(struct vm_device *dev)
 		vm_device_stop_ring(dev, i);
 }
 
-/* The kernel will not have it: from now on frames are ours to carry. */
+/*
+ * The kernel will not have it: from now on frames are ours to carry. If that cannot be
+ * either (out of memory), a new process is better than one that serves nobody.
+ */
 static int change_lane(struct vm_device *dev)
 {
 	int err;
@@ -220,13 +225,18 @@ static int change_lane(struct vm_device *dev)
 	dev->lane->exit(dev);
 	dev->lane = &vm_lane_own;
 	err = dev->lane->init(dev);
+	if (err) {
+		dev->lane = NULL;
+		vm_loop_stop(dev->loop, EXIT_FAILURE);
+		return err;
+	}
 	vm_info("event=lane lane=%s reason=\"the kernel refused a ring\"", dev->lane->name);
-	return err;
+	return 0;
 }
 
 void vm_device_start_rings(struct vm_device *dev)
 {
-	for (unsigned int i = 0; i < dev->rings; i++) {
+	for (unsigned int i = 0; dev->lane && i < dev->rings; i++) {
 		struct vm_vring *vr = &dev->ring[i];
 		int err;
 
@@ -240,7 +250,9 @@ void vm_device_start_rings(struct vm_device *dev)
 		err = start_ring(dev, i);
 		if (!err || vr->broken)
 			continue;
-		if (dev->lane != &vm_lane_own && !change_lane(dev)) {
+		if (dev->lane != &vm_lane_own) {
+			if (change_lane(dev))
+				return;
 			i = -1; /* all of them anew, there */
 			continue;
 		}

@@ -298,7 +298,8 @@ static int start(struct port *p)
 	dev->sock = sock;
 	if (resumed)
 		vm_device_resume(dev, kernel);
-	err = vm_connection_start(&p->conn, sock);
+	/* It may have lost its lane in there. */
+	err = dev->lane ? vm_connection_start(&p->conn, sock) : -ENOMEM;
 	if (err)
 		goto exit_connection;
 	vm_device_save(dev);
@@ -314,7 +315,8 @@ exit_connection:
 	vm_connection_exit(&p->conn, !vm_store_exists());
 exit_lane:
 	vm_device_disconnect(dev);
-	dev->lane->exit(dev);
+	if (dev->lane)
+		dev->lane->exit(dev);
 exit_loop:
 	vm_loop_exit(&p->loop);
 close_tap:
@@ -337,7 +339,8 @@ static void stop(struct port *p, int status)
 		vm_device_disconnect(dev);
 	}
 	vm_connection_exit(&p->conn, !vm_store_exists());
-	dev->lane->exit(dev);
+	if (dev->lane)
+		dev->lane->exit(dev);
 	vm_loop_exit(&p->loop);
 	close(dev->tap);
 	vm_info("event=stopped status=%d enters=%llu wakeups=%llu", status,

@@ -15,8 +15,9 @@ void vm_stats_log(const struct vm_device *dev)
 	const struct vm_loop *loop = dev->loop;
 	const struct vm_mover_stats *s;
 
-	vm_info("event=stats of=loop lane=%s enters=%llu wakeups=%llu", dev->lane->name,
-		N(loop->stats.enters), N(loop->stats.wakeups));
+	vm_info("event=stats of=loop lane=%s enters=%llu wakeups=%llu",
+		dev->lane ? dev->lane->name : "none", N(loop->stats.enters),
+		N(loop->stats.wakeups));
 	if (dev->lane != &vm_lane_own || !dev->lane_data)
 		return;
 	s = vm_mover_stats(dev->lane_data);
