@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -116,6 +117,13 @@ int vm_tap_hold(const char *name)
 int vm_tap_release(int fd)
 {
 	return ioctl(fd, TUNSETPERSIST, 0) ? -errno : 0;
+}
+
+bool vm_tap_is(int fd, const char *name)
+{
+	struct ifreq ifr = {};
+
+	return !ioctl(fd, TUNGETIFF, &ifr) && !strncmp(ifr.ifr_name, name, sizeof(ifr.ifr_name));
 }
 
 int vm_tap_open(const char *name)

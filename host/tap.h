@@ -5,6 +5,7 @@
 #ifndef VIRTMESH_HOST_TAP_H
 #define VIRTMESH_HOST_TAP_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Slots of a mesh tap's ring: what may wait for its reader. See ARCHITECTURE.md, "Loss". */
@@ -40,5 +41,7 @@ int vm_tap_release(int fd);
  * tap, -EBUSY when it is open already, -EPERM.
  */
 int vm_tap_open(const char *name);
+/* Is @fd an open tap, and of interface @name? Not so once that has been deleted. */
+bool vm_tap_is(int fd, const char *name);
 
 #endif /* VIRTMESH_HOST_TAP_H */

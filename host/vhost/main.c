@@ -29,6 +29,7 @@
 #include <virtmesh/version.h>
 
 #include "../log.h"
+#include "../tap.h"
 #include "connection.h"
 #include "device.h"
 #include "loop.h"
@@ -97,21 +98,29 @@ static void on_signal(void *arg, int signo)
 /* The tap, and who we are: from the process before us, else from who hands them out. */
 static int obtain(struct port *p, bool resumed, struct vm_obtained *got)
 {
-	int tap = vm_store_take(VM_SAVED_TAP), err;
+	int tap = vm_store_take(VM_SAVED_TAP), err = 0;
+	bool kept = resumed && tap >= 0;
 
-	if (resumed && tap >= 0) {
-		*got = (struct vm_obtained){ .tap = tap, .from = "store" };
-		vm_saved_identity(p->dev.saved, got->mac, &got->mtu);
-		got->vhost = vm_obtain_vhost(p->opt.tap);
-		return 0;
+	/* Its interface may have been deleted since, or we are told to serve another. */
+	if (kept && !vm_tap_is(tap, p->opt.tap)) {
+		vm_warn("event=resume tap=%s error=\"what was kept is another, or gone\" hint=\"it is opened anew\"",
+			p->opt.tap);
+		kept = false;
 	}
-	if (tap >= 0) { /* or we would find it busy */
+	if (tap >= 0 && !kept) { /* or we would find it busy */
 		vm_store_drop(VM_SAVED_TAP);
 		close(tap);
 	}
-	err = p->opt.has_mac ? vm_obtain_plain(p->opt.tap, p->opt.mac, p->opt.mtu, got) :
-			       vm_obtain(p->opt.tap, got);
-	if (!err)
+	if (p->opt.has_mac) {
+		err = vm_obtain_plain(p->opt.tap, kept ? tap : -1, p->opt.mac, p->opt.mtu, got);
+	} else if (kept) {
+		*got = (struct vm_obtained){ .tap = tap, .from = "store" };
+		vm_saved_identity(p->dev.saved, got->mac, &got->mtu);
+		got->vhost = vm_obtain_vhost(p->opt.tap);
+	} else {
+		err = vm_obtain(p->opt.tap, got);
+	}
+	if (!err && !kept)
 		vm_store_keep(VM_SAVED_TAP, got->tap);
 	return err;
 }

@@ -245,13 +245,14 @@ static int mtu_of(const char *name)
 	return err;
 }
 
-int vm_obtain_plain(const char *name, const __u8 mac[VM_MAC_LEN], unsigned int mtu,
+int vm_obtain_plain(const char *name, int tap, const __u8 mac[VM_MAC_LEN], unsigned int mtu,
 		    struct vm_obtained *out)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_NS };
 	int err = 0;
 
-	for (unsigned int i = 0; i < BUSY_TRIES; i++) {
+	out->tap = tap;
+	for (unsigned int i = 0; i < BUSY_TRIES && tap < 0; i++) {
 		out->tap = vm_tap_open(name);
 		if (out->tap != -EBUSY)
 			break;
@@ -273,6 +274,6 @@ int vm_obtain_plain(const char *name, const __u8 mac[VM_MAC_LEN], unsigned int m
 	out->vhost = open_vhost();
 	memcpy(out->mac, mac, VM_MAC_LEN);
 	out->mtu = mtu;
-	out->from = "name";
+	out->from = tap < 0 ? "name" : "store";
 	return 0;
 }

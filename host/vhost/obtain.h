@@ -24,8 +24,11 @@ struct vm_obtained {
  * has that name; -EBUSY, -EACCES, -EPERM, -EINVAL; logged.
  */
 int vm_obtain(const char *name, struct vm_obtained *out);
-/* A tap that is no port of a mesh: opened by name. @mtu 0: the interface's. */
-int vm_obtain_plain(const char *name, const __u8 mac[VM_MAC_LEN], unsigned int mtu,
+/*
+ * A tap that is no port of a mesh: @tap, which becomes *@out's, or (-1) opened by name.
+ * @mtu 0: the interface's.
+ */
+int vm_obtain_plain(const char *name, int tap, const __u8 mac[VM_MAC_LEN], unsigned int mtu,
 		    struct vm_obtained *out);
 /* A fresh /dev/vhost-net for the port of tap @name, of the broker or by itself; -1: none. */
 int vm_obtain_vhost(const char *name);

@@ -44,8 +44,9 @@ pid_t kept_wait(pid_t old)
 	return pid == old ? 0 : pid;
 }
 
-pid_t kept_start(void)
+pid_t kept_start_as(const char *words)
 {
+	char command[256];
 	pid_t pid = fork();
 	int log;
 
@@ -54,9 +55,18 @@ pid_t kept_start(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	log = open(LOG, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 	dup2(log, STDERR_FILENO);
-	execl(KEEPER, KEEPER, PIDFILE, PORT, "--tap", "vm1", "--socket", KEPT_SOCK, "--lane",
-	      plug_lane(), NULL);
+	if (!words)
+		execl(KEEPER, KEEPER, PIDFILE, PORT, "--socket", KEPT_SOCK, "--lane", plug_lane(),
+		      "--tap", "vm1", NULL);
+	snprintf(command, sizeof(command),
+		 "exec " PORT " --socket " KEPT_SOCK " --lane %s $(cat %s)", plug_lane(), words);
+	execl(KEEPER, KEEPER, PIDFILE, "/bin/sh", "-c", command, NULL);
 	_exit(127);
+}
+
+pid_t kept_start(void)
+{
+	return kept_start_as(NULL);
 }
 
 static int wait_keeper(pid_t pid)

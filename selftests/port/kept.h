@@ -14,6 +14,8 @@
 
 /* The keeper's pid, for kept_end(); -1: there is none. */
 pid_t kept_start(void);
+/* The same, of the tap and with the options that file @words has each time it is started. */
+pid_t kept_start_as(const char *words);
 /* SIGTERM. The keeper's wait status; -ETIMEDOUT: then both were killed. */
 int kept_end(pid_t keeper);
 /* The port's, if it is ready; 0. */

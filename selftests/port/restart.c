@@ -9,12 +9,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
 
+#include "../broker/lasting_tap.h"
 #include "../broker/bed.h"
 #include "frontend.h"
 #include "kept.h"
@@ -339,6 +341,71 @@ TEST_F(restart, killed_before_a_front_end_came_the_next_one_listens_on_the_same_
 	ASSERT_EQ(0, fe_start(&self->fe[0]));
 	ASSERT_EQ(0, traffic_pass(&self->traffic, 1000));
 	ASSERT_EQ(0, traffic_drain(&self->traffic));
+}
+
+/* By hand, under its port, which cannot go on with what it has open. */
+TEST_F(restart, killed_when_its_interface_was_deleted_and_made_again_it_serves_the_new_one)
+{
+	pid_t pid = kept_wait(0);
+
+	ASSERT_EQ(0, fe_connect(&self->fe[0], KEPT_SOCK));
+	ASSERT_EQ(0, fe_start(&self->fe[0]));
+	ASSERT_EQ(0, traffic_pass(&self->traffic, 100));
+	ASSERT_EQ(0, traffic_drain(&self->traffic));
+	ASSERT_EQ(0, system("ip link del vm1"));
+	ASSERT_EQ(0, bed_virtmesh("port add vm1 --ensemble 1 --node 1"));
+	for (unsigned int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		pid = kept_wait(pid);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, traffic_pass(&self->traffic, 1000));
+	}
+	ASSERT_EQ(0, traffic_drain(&self->traffic));
+	/* And that is kept in its turn. */
+	EXPECT_TRUE(kept_log_has("from=store"));
+}
+
+#define WORDS "/run/words"
+
+static int write_words(const char *path, const char *words)
+{
+	FILE *f = fopen(path, "we");
+
+	return !f || fputs(words, f) < 0 || fclose(f) ? -EIO : 0;
+}
+
+TEST_F(restart, started_again_with_other_words_it_is_who_they_say)
+{
+	static const unsigned char macs[2][6] = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 2 } };
+	struct fe *fe = &self->fe[0];
+	unsigned char mac[6], mtu[2];
+	pid_t pid;
+
+	/* Not the tap, nor the socket, that the kernel has yet to take from the one before. */
+	ASSERT_EQ(0, tap_create("plain", 65534, 1500));
+	ASSERT_EQ(0, kept_end(self->keeper));
+	ASSERT_EQ(0, unlink(KEPT_SOCK));
+	for (unsigned int i = 0; i < 2; i++) {
+		ASSERT_EQ(0,
+			  write_words(WORDS, i ? "--tap plain --mac 02:00:00:00:00:02 --mtu 1300" :
+						 "--tap plain --mac 02:00:00:00:00:01 --mtu 1400"));
+		if (!i) {
+			self->keeper = kept_start_as(WORDS);
+			ASSERT_LT(0, kept_wait(0));
+			ASSERT_EQ(0, fe_connect(fe, KEPT_SOCK));
+			ASSERT_EQ(0, fe_negotiate(fe));
+		} else {
+			pid = kept_wait(0);
+			ASSERT_EQ(0, kill(pid, SIGKILL));
+			ASSERT_LT(0, kept_wait(pid));
+		}
+		/* As struct virtio_net_config has them. */
+		ASSERT_EQ(0, fe_get_config(fe, 0, sizeof(mac), mac));
+		EXPECT_EQ(0, memcmp(mac, macs[i], sizeof(mac)));
+		ASSERT_EQ(0, fe_get_config(fe, 10, sizeof(mtu), mtu));
+		EXPECT_EQ(i ? 1300 : 1400, mtu[0] | mtu[1] << 8);
+	}
+	EXPECT_TRUE(kept_log_has("from=store"));
 }
 
 TEST_F(restart, killed_between_two_requests_the_front_end_goes_on_with_the_next)
