@@ -103,9 +103,11 @@ static bool listens_at(int fd, const char *path)
 {
 	struct sockaddr_un addr = {};
 	socklen_t len = sizeof(addr) - 1;
+	struct stat st;
 
+	/* A socket whose file was deleted still has its name, and nobody finds it. */
 	return !getsockname(fd, (struct sockaddr *)&addr, &len) && addr.sun_family == AF_UNIX &&
-	       !strcmp(addr.sun_path, path);
+	       !strcmp(addr.sun_path, path) && !lstat(path, &st) && S_ISSOCK(st.st_mode);
 }
 
 /* Nobody listens on @fd any more, whoever holds it, and its name is free again. */

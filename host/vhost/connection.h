@@ -30,8 +30,8 @@ struct vm_connection {
 /*
  * Before the sandbox: listen on @path, or adopt the listening socket @listen of
  * an earlier process (-1: none), which is closed and dropped from the store if it
- * is of another path; as a client nothing else is done yet. The socket is
- * for @uid and the directory's group, mode 0660. 0 or -errno, logged.
+ * is of another path, or its file was deleted; as a client nothing else is done yet.
+ * The socket is for @uid and the directory's group, mode 0660. 0 or -errno, logged.
  */
 int vm_connection_init(struct vm_connection *c, struct vm_loop *loop, struct vm_device *dev,
 		       const char *path, bool client, int listen, uid_t uid);

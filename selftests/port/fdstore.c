@@ -157,12 +157,13 @@ TEST_F(fdstore, a_state_that_is_none_is_not_believed)
 	}
 }
 
-/* What an earlier port listened on, there. */
-static int old_listener(void)
+/* What an earlier port listened on, at @path. */
+static int old_listener(const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = OLD_SOCK };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	strcpy(addr.sun_path, path);
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1) ? -1 : fd;
 }
 
@@ -183,7 +184,7 @@ TEST_F(fdstore, started_again_with_another_socket_it_listens_there_and_nowhere_e
 	/* What we listen on is for the port's user, too. */
 	umask(0);
 	for (unsigned int client = 0; client < 2; client++) {
-		fd = old_listener();
+		fd = old_listener(OLD_SOCK);
 		ASSERT_LE(0, fd);
 		unlink(SOCK);
 		start_with(&self->given, "listen", fd, client ? "--connect" : "--socket");
@@ -199,6 +200,22 @@ TEST_F(fdstore, started_again_with_another_socket_it_listens_there_and_nowhere_e
 		unlink(OLD_SOCK);
 		ASSERT_EQ(0, truncate(TOLD, 0));
 	}
+}
+
+TEST_F(fdstore, started_again_when_the_file_of_its_socket_is_gone_it_listens_on_a_new_one)
+{
+	int fd;
+
+	umask(0);
+	fd = old_listener(SOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, unlink(SOCK));
+	start_with(&self->given, "listen", fd, "--socket");
+	ASSERT_EQ(0, fe_connect(&self->fe[0], SOCK));
+	EXPECT_EQ(0, fe_start(&self->fe[0]));
+	EXPECT_TRUE(wait_told("FDSTOREREMOVE=1 FDNAME=listen"));
+	EXPECT_TRUE(wait_told("FDSTORE=1 FDPOLL=0 FDNAME=listen"));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
