@@ -281,6 +281,8 @@ void vm_device_ring_broken(struct vm_device *dev, unsigned int i, const char *wh
 		i, why);
 	vr->broken = true;
 	vm_device_stop_ring(dev, i);
+	/* No request follows that would: and whoever did not know might start it again. */
+	vm_device_save(dev);
 	signal_fd(vr->err);
 }
 

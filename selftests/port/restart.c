@@ -365,6 +365,37 @@ TEST_F(restart, killed_when_its_interface_was_deleted_and_made_again_it_serves_t
 	EXPECT_TRUE(kept_log_has("from=store"));
 }
 
+TEST_F(restart, killed_when_the_guest_had_broken_a_ring_that_rests_and_the_other_goes_on)
+{
+	struct fe *fe = &self->fe[0];
+	struct ring *tx = &fe->ring[1];
+	struct pollfd broken = { .events = POLLIN };
+	uint16_t used;
+	pid_t pid;
+
+	SKIP_UNLESS_KEPT();
+	ASSERT_EQ(0, fe_connect(fe, KEPT_SOCK));
+	ASSERT_EQ(0, fe_start(fe));
+	for (unsigned int i = 0; i < 10; i++)
+		ASSERT_EQ(0, traffic_one(&self->traffic, 0));
+	broken.fd = tx->err;
+	ring_put(tx, 0xffff);
+	ring_kick(tx);
+	ASSERT_EQ(1, poll(&broken, 1, FE_WAIT_MS));
+	used = tx->used->idx;
+	/* A frame that it sent before: as if nothing had been. */
+	tx->avail->ring[(uint16_t)(tx->avail_idx - 1) % tx->num] = 0;
+	pid = kept_wait(0);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_LT(0, kept_wait(pid));
+	ring_kick(tx);
+	for (unsigned int i = 0; i < 10; i++)
+		ASSERT_EQ(0, traffic_one(&self->traffic, 1));
+	EXPECT_EQ(used, tx->used->idx);
+	EXPECT_EQ(0, fe_ping(fe));
+	EXPECT_EQ(used, tx->used->idx);
+}
+
 #define WORDS "/run/words"
 
 static int write_words(const char *path, const char *words)

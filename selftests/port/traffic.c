@@ -114,6 +114,21 @@ int traffic_drain(struct traffic *t)
 	return 0;
 }
 
+int traffic_one(struct traffic *t, unsigned int from)
+{
+	struct ring *tx = &t->fe[from]->ring[1];
+	unsigned char frame[FRAME_LEN];
+	int err;
+
+	make_frame(frame, from, t->sent[from]);
+	err = ring_send(tx, frame, sizeof(frame));
+	if (err)
+		return err;
+	t->sent[from]++;
+	ring_kick_if_wanted(tx);
+	return traffic_drain(t);
+}
+
 int traffic_out(struct fe *fe, unsigned int n)
 {
 	unsigned char frame[1514] = { 2, 0x4d, 0, 1, 0, 9, 2, 0x4d, 0, 1, 0, 1, 0x88, 0xb6 };

@@ -26,6 +26,9 @@ int traffic_pass(struct traffic *t, unsigned int frames);
 /* Until nothing is on its way any more: all that was sent has come. The same. */
 int traffic_drain(struct traffic *t);
 
+/* One frame from end @from to the other, alone on its way. The same. */
+int traffic_one(struct traffic *t, unsigned int from);
+
 /*
  * @n frames out of node 1, to one that is not there: the device has taken all but the
  * last ringful. 0; -ETIMEDOUT.
