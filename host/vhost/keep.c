@@ -3,6 +3,7 @@
  * Page 0 says where things are; the two rings and the submission entries follow.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -37,11 +38,23 @@ static void set_user_addr(void *offsets, size_t size, const void *at)
 	memcpy((char *)offsets + size - sizeof(addr), &addr, sizeof(addr));
 }
 
-/* The kernel's layout puts its indices before the completions; both must fit. */
-static int fits(const struct io_uring_params *p)
+#define RINGS_SIZE ((size_t)(SQES_AT - RINGS_AT))
+
+static bool index_fits(__u32 at)
 {
-	return p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe) <= SQES_AT - RINGS_AT &&
-	       p->sq_off.array + p->sq_entries * sizeof(__u32) <= SQES_AT - RINGS_AT;
+	return at <= RINGS_SIZE - sizeof(__u32) && !(at % sizeof(__u32));
+}
+
+/*
+ * Do the completions, their indices and the submissions' array lie where they should?
+ * Read after a restart, that is the word of a process that a guest may have had its way with.
+ */
+static bool fits(const struct io_uring_params *p)
+{
+	return index_fits(p->cq_off.head) && index_fits(p->cq_off.tail) &&
+	       !(p->cq_off.cqes % sizeof(__u64)) &&
+	       p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe) <= RINGS_SIZE &&
+	       p->sq_off.array + p->sq_entries * sizeof(__u32) <= RINGS_SIZE;
 }
 
 static void point(struct io_uring *ring, char *rings, const struct io_uring_params *p, int fd)
@@ -118,17 +131,18 @@ void vm_keep_exit(struct io_uring *ring)
 
 void vm_keep_each(const void *keep, void (*fn)(void *arg, __u64 data, int res), void *arg)
 {
-	const struct keep *k = keep;
+	/* Once, and looked at here: it is the other process's memory, too. */
+	const struct keep k = *(const volatile struct keep *)keep;
 	const char *rings = (const char *)keep + RINGS_AT;
 	const struct io_uring_cqe *cqes;
 	unsigned int head, tail, n;
 
-	if (k->magic != KEEP_MAGIC || !fits(&k->p))
+	if (k.magic != KEEP_MAGIC || !fits(&k.p))
 		return;
-	head = *(const unsigned int *)(rings + k->p.cq_off.head);
-	tail = *(const unsigned int *)(rings + k->p.cq_off.tail);
-	cqes = (const void *)(rings + k->p.cq_off.cqes);
-	n = k->p.cq_entries;
+	head = *(const volatile unsigned int *)(rings + k.p.cq_off.head);
+	tail = *(const volatile unsigned int *)(rings + k.p.cq_off.tail);
+	cqes = (const void *)(rings + k.p.cq_off.cqes);
+	n = k.p.cq_entries;
 	if (!n || n & (n - 1) || tail - head > n)
 		return;
 	for (; head != tail; head++)
