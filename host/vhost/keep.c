@@ -92,13 +92,20 @@ static void point(struct io_uring *ring, char *rings, const struct io_uring_para
 	ring->enter_ring_fd = fd;
 }
 
+void vm_keep_forget(void *keep)
+{
+	struct keep *k = keep;
+
+	__atomic_store_n(&k->magic, 0, __ATOMIC_SEQ_CST);
+}
+
 int vm_keep_init(void *keep, unsigned int entries, struct io_uring_params *p, struct io_uring *ring)
 {
 	struct keep *k = keep;
 	char *rings = (char *)keep + RINGS_AT;
 	int fd;
 
-	__atomic_store_n(&k->magic, 0, __ATOMIC_SEQ_CST);
+	vm_keep_forget(keep);
 	if (entries > MAX_SQES)
 		return -E2BIG;
 	/*

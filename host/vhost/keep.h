@@ -32,6 +32,8 @@ int vm_keep_init(void *keep, unsigned int entries, struct io_uring_params *p,
 /* Instead of io_uring_queue_exit(). */
 void vm_keep_exit(struct io_uring *ring);
 
+/* There is nothing in @keep for the next port. */
+void vm_keep_forget(void *keep);
 /* Call @fn(@arg) for each completion in @keep that its port did not live to forget. */
 void vm_keep_each(const void *keep, void (*fn)(void *arg, __u64 data, int res), void *arg);
 

@@ -87,6 +87,8 @@ int vm_loop_init(struct vm_loop *loop, void *keep, bool plain)
 
 	if (keep && !plain)
 		err = make_ring(loop, keep, setups[0].flags);
+	else if (keep)
+		vm_keep_forget(keep); /* or the port after us would take them for ours */
 	loop->setup = setups[0].what;
 	for (size_t i = plain ? n - 1 : 0; i < n && !loop->kept && err; i++) {
 		err = make_ring(loop, NULL, setups[i].flags);

@@ -119,7 +119,7 @@ struct vm_loop {
  * Make the ring, with what this kernel has of what we like (@plain: as if it
  * were the oldest). @keep: VM_LOOP_KEPT bytes, page aligned, of a memfd mapped
  * shared, in which the ring is to live (kernels from 6.10; see keep.h),
- * or NULL. The last port's completions in it are lost: vm_mover_salvage() first.
+ * or NULL. The last port's completions in it are lost, even if @plain: vm_mover_salvage() first.
  * The ring is still disabled: nothing can be submitted. 0 or -errno; says why.
  */
 int vm_loop_init(struct vm_loop *loop, void *keep, bool plain);

@@ -113,4 +113,15 @@ TEST_F(keep, offsets_that_lead_out_of_it_are_not_followed)
 	EXPECT_EQ(0, seen.n);
 }
 
+TEST_F(keep, a_port_whose_ring_lives_elsewhere_leaves_none_of_the_last_ones)
+{
+	struct seen seen = {};
+	struct vm_loop loop;
+
+	ASSERT_EQ(0, vm_loop_init(&loop, self->kept, true));
+	vm_keep_each(self->kept, see, &seen);
+	EXPECT_EQ(0, seen.n);
+	vm_loop_exit(&loop);
+}
+
 TEST_HARNESS_MAIN
