@@ -193,8 +193,10 @@ void vm_receive_settled(struct vm_mover *m)
 	}
 
 	if (m->rx_error == -EFAULT) {
+		/* That is the guest's doing. The tap had a frame for it. */
 		s->vr->broken = true;
 		s->vr->why = "a receive buffer that cannot be written";
+		m->rx_error = 0;
 	}
 	/* A poll of a tap that is gone answers at once, for ever. */
 	m->tap_failed = m->rx_error && !m->rx_filled ? m->tap_failed + 1 : 0;

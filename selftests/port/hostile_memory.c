@@ -279,6 +279,46 @@ static int buffers_cut_off(struct arena *arena)
 	return 0;
 }
 
+/* More often than a tap may fail before it is given up. */
+#define OFTEN 100
+
+static int buffers_cut_off_again_and_again(struct arena *arena)
+{
+	struct fe *fe = &arena->fe[0];
+	struct ring *rx = &fe->ring[0];
+	struct pollfd broken = { .events = POLLIN };
+	uint16_t base;
+	uint64_t far;
+
+	/* The kernel's lane throws such a frame away, and the ring goes on. */
+	if (strcmp(plug_lane(), "own"))
+		return 0;
+	need_ok(hostile_connect(arena));
+	fe->memory = 32 << 20;
+	need_ok(fe_start(fe));
+	fe->memory = 0;
+	far = fe->region[0].gpa + (31 << 20);
+	need(!ftruncate(fe->region[0].fd, 24 << 20));
+	need_ok(fe_ring_stop(fe, 0, &base));
+	/* So that no read finds the tap empty. */
+	hostile_frames_to_it(arena, 5 * OFTEN);
+	broken.fd = rx->err;
+	for (unsigned int k = 0; k < OFTEN; k++) {
+		ring_reset(rx);
+		for (unsigned int i = 0; i < 4; i++) {
+			rx->desc[i] = (struct vring_desc){ far, 2048, VRING_DESC_F_WRITE, 0 };
+			rx->avail->ring[i] = i;
+		}
+		rx->avail_idx = 4;
+		ring_publish(rx);
+		need_ok(fe_ring_tell(fe, 0, 0));
+		need(poll(&broken, 1, FE_WAIT_MS) == 1);
+		ring_calls(rx->err);
+		need_ok(fe_ring_stop(fe, 0, &base));
+	}
+	return 0;
+}
+
 static const struct hostile_case cases[] = {
 	{ "memory tables that cannot be, and change nothing", tables_that_cannot_be },
 	{ "memory that may not be written", memory_read_only },
@@ -286,6 +326,7 @@ static const struct hostile_case cases[] = {
 	{ "memory removed, halved and told again under traffic", removed_under_traffic },
 	{ "memory cut short: the port ends only itself", cut_short, EXIT_MEMORY },
 	{ "buffers cut off behind the rings", buffers_cut_off, EXIT_MEMORY },
+	{ "the same, more often than a tap may fail", buffers_cut_off_again_and_again },
 };
 
 int main(void)
