@@ -30,7 +30,7 @@ enum {
 
 struct vm_mover_config {
 	int tap; /* non-blocking, vnet header of 12 bytes */
-	unsigned int mtu; /* frames are at most this + 18 */
+	unsigned int mtu; /* frames are at most this and their header's 14 bytes */
 	int poll_us; /* longest spin before sleeping; 0: never; VM_POLL_ADAPTIVE */
 	/* The guest broke ring @i. Called with nothing in flight; is to stop the ring. */
 	void (*broken)(void *arg, unsigned int i, const char *why);
