@@ -344,7 +344,6 @@ void vm_device_disconnect(struct vm_device *dev)
 	vm_memory_clear(&dev->mem);
 	close_fd(&dev->backend_req);
 	dev->protocol = 0;
-	dev->owned = false;
 	dev->complaints = 0;
 }
 

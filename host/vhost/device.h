@@ -71,7 +71,6 @@ struct vm_device {
 
 	int sock; /* the front-end, connection.c's; -1 */
 	int backend_req; /* where we may say something unasked; -1 */
-	bool owned; /* SET_OWNER came */
 	unsigned int complaints; /* lines about requests refused: a flood of them is not worth one */
 
 	struct vm_saved *saved; /* what outlives this process; NULL: nothing does */

@@ -355,14 +355,12 @@ static int change(struct vm_device *dev, struct vm_message *msg)
 {
 	switch (msg->hdr.request) {
 	case VU_SET_OWNER:
-		dev->owned = true;
 		return 0;
 	case VU_RESET_OWNER: /* no longer used; what it may still mean is this */
 		for (unsigned int i = 0; i < dev->rings; i++) {
 			vm_device_stop_ring(dev, i);
 			dev->ring[i].enabled = false;
 		}
-		dev->owned = false;
 		return 0;
 	case VU_RESET_DEVICE:
 		vm_device_reset(dev);

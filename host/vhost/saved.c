@@ -61,7 +61,7 @@ struct saved_state {
 	__u16 mtu;
 	__u16 rings;
 	__u8 kernel; /* the lane */
-	__u8 owned;
+	__u8 reserved;
 	__u32 regions;
 	file_t sock, backend_req, inflight;
 	__u16 inflight_queues, inflight_queue_size;
@@ -338,7 +338,6 @@ void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev)
 	to->mtu = dev->config.mtu;
 	to->rings = dev->rings;
 	to->kernel = dev->lane == &vm_lane_kernel;
-	to->owned = dev->owned;
 	to->sock = keep_file(saved, dev->sock);
 	to->backend_req = keep_file(saved, dev->backend_req);
 	to->inflight = keep_file(saved, dev->inflight.fd);
@@ -474,7 +473,6 @@ int vm_saved_read(struct vm_saved *saved, struct vm_device *dev, int *sock, bool
 		goto stale;
 	dev->features = from.features;
 	dev->protocol = from.protocol;
-	dev->owned = from.owned;
 	dev->backend_req = fetch(saved, from.backend_req, &missing);
 	if (missing || !read_memory(saved, &dev->mem, &from) || !read_rings(saved, dev, &from) ||
 	    !read_inflight(saved, dev, &from))
