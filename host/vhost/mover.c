@@ -249,10 +249,10 @@ static void kicks_off(struct vm_mover *m)
 			vm_vring_kick_off(m->side[i].vr);
 }
 
-/* Did the guest break this ring, with nobody told yet? */
+/* Did the guest break this ring, with nobody told yet, who would have stopped it? */
 static bool untold(const struct vm_side *s)
 {
-	return s->vr && s->vr->broken && !s->told && !s->inflight;
+	return s->vr && s->vr->broken && !s->inflight;
 }
 
 /* Have rings that were found broken stopped. Was there one? */
@@ -265,7 +265,6 @@ static bool tell_broken(struct vm_mover *m)
 
 		if (!untold(s))
 			continue;
-		s->told = true;
 		any = true;
 		m->config.broken(m->config.arg, i, s->vr->why);
 	}

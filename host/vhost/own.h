@@ -34,7 +34,6 @@ struct vm_side {
 	struct vm_vring *vr; /* NULL: stopped */
 	const struct vm_memory *mem;
 	__u16 generation; /* of its start */
-	bool told; /* config.broken() has been called */
 
 	bool kick_armed; /* the kernel tells of each kick; or the fd is broken */
 

@@ -69,7 +69,6 @@ int vm_mover_start(struct vm_mover *m, unsigned int i, struct vm_vring *vr,
 	s->vr = vr;
 	s->mem = mem;
 	s->generation++;
-	s->told = false;
 	s->kick_armed = false;
 	s->left_at = 0;
 	s->left_n = 0;
