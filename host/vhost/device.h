@@ -65,7 +65,7 @@ struct vm_device {
 
 	int tap; /* frames with a header of 12 bytes; non-blocking; owned */
 	int vhost; /* /dev/vhost-net, owned by no process yet; -1: none */
-	int poll_us; /* --poll-us; VM_POLL_ADAPTIVE */
+	int poll_us; /* --poll-us */
 	const struct vm_lane *lane; /* NULL: none can be had any more, and the loop ends */
 	void *lane_data; /* the lane's own */
 

@@ -25,13 +25,12 @@ enum {
 	VM_MOVER_RINGS
 };
 
-#define VM_POLL_ADAPTIVE (-1)
-#define VM_POLL_US	 100 /* its longest */
+#define VM_POLL_US 100 /* longest spin, unless told otherwise */
 
 struct vm_mover_config {
 	int tap; /* non-blocking, vnet header of 12 bytes */
 	unsigned int mtu; /* frames are at most this and their header's 14 bytes */
-	int poll_us; /* longest spin before sleeping; 0: never; VM_POLL_ADAPTIVE */
+	int poll_us; /* longest spin before sleeping; 0: never */
 	/* The guest broke ring @i. Called with nothing in flight; is to stop the ring. */
 	void (*broken)(void *arg, unsigned int i, const char *why);
 	void *arg;

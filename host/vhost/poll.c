@@ -52,7 +52,7 @@ static void relax(void)
 void vm_poll_init(struct vm_poll *p, int poll_us, __u64 *spins, __u64 *hits)
 {
 	*p = (struct vm_poll){
-		.cap = 1000ULL * (poll_us == VM_POLL_ADAPTIVE ? VM_POLL_US : poll_us),
+		.cap = 1000ULL * poll_us,
 		.looks = LOOKS_MIN,
 		.spins = spins,
 		.hits = hits,
