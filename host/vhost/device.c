@@ -347,11 +347,6 @@ void vm_device_disconnect(struct vm_device *dev)
 	dev->complaints = 0;
 }
 
-void vm_device_pause(struct vm_device *dev)
-{
-	vm_device_stop_rings(dev);
-}
-
 void vm_device_resume(struct vm_device *dev, bool kernel)
 {
 	for (unsigned int i = 0; i < dev->rings; i++) {

@@ -43,7 +43,7 @@ struct vm_lane {
 	 */
 	int (*ring_start)(struct vm_device *dev, unsigned int i);
 	/* Returns when nothing of the ring is in flight and last_avail is true. */
-	int (*ring_stop)(struct vm_device *dev, unsigned int i);
+	void (*ring_stop)(struct vm_device *dev, unsigned int i);
 	/*
 	 * The call or error fd of a running ring is another now; the old one is closed
 	 * on return. May signal the guest once too often.
@@ -126,7 +126,5 @@ void vm_device_ring_broken(struct vm_device *dev, unsigned int i, const char *wh
  * @dev. @kernel: the kernel carried its frames.
  */
 void vm_device_resume(struct vm_device *dev, bool kernel);
-/* Stop all rings; what is saved stays as it is, for the next process. */
-void vm_device_pause(struct vm_device *dev);
 
 #endif /* VIRTMESH_VHOST_DEVICE_H */

@@ -41,10 +41,9 @@ static int own_ring_start(struct vm_device *dev, unsigned int i)
 	return vm_mover_start(dev->lane_data, i, &dev->ring[i], &dev->mem);
 }
 
-static int own_ring_stop(struct vm_device *dev, unsigned int i)
+static void own_ring_stop(struct vm_device *dev, unsigned int i)
 {
 	vm_mover_stop(dev->lane_data, i);
-	return 0;
 }
 
 static void own_ring_fds(struct vm_device *dev, unsigned int i)

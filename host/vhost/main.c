@@ -342,7 +342,7 @@ static void stop(struct port *p, int status)
 		 * Whether the next process is to find all this is the manager's
 		 * to decide: it forgets what it kept unless it starts us again.
 		 */
-		vm_device_pause(dev);
+		vm_device_stop_rings(dev);
 		vm_device_save(dev);
 	} else {
 		vm_device_disconnect(dev);

@@ -326,7 +326,7 @@ static int kernel_ring_start(struct vm_device *dev, unsigned int i)
 	return err;
 }
 
-static int kernel_ring_stop(struct vm_device *dev, unsigned int i)
+static void kernel_ring_stop(struct vm_device *dev, unsigned int i)
 {
 	struct kernel_lane *lane = dev->lane_data;
 	struct kernel_ring *ring = &lane->ring[i];
@@ -335,7 +335,7 @@ static int kernel_ring_stop(struct vm_device *dev, unsigned int i)
 	struct vhost_vring_state base = { .index = i };
 
 	if (!ring->runs)
-		return 0;
+		return;
 	ring->runs = false;
 	if (ioctl(dev->vhost, VHOST_NET_SET_BACKEND, &none) < 0 ||
 	    ioctl(dev->vhost, VHOST_GET_VRING_BASE, &base) < 0) {
@@ -353,7 +353,6 @@ static int kernel_ring_stop(struct vm_device *dev, unsigned int i)
 	}
 	detach(dev, ring);
 	vr->last_avail = base.num;
-	return 0;
 }
 
 static void kernel_ring_fds(struct vm_device *dev, unsigned int i)

@@ -134,11 +134,10 @@ static int lane_start(struct vm_device *dev, unsigned int i)
 	return 0;
 }
 
-static int lane_stop(struct vm_device *dev, unsigned int i)
+static void lane_stop(struct vm_device *dev, unsigned int i)
 {
 	must(running & 1u << i);
 	running &= ~(1u << i);
-	return 0;
 }
 
 static int lane_init(struct vm_device *dev)
@@ -284,7 +283,7 @@ static void another(struct vm_device *dev)
 	int their_sock = -1;
 	bool kernel;
 
-	vm_device_pause(dev);
+	vm_device_stop_rings(dev);
 	for (unsigned int i = 0; i < VM_RINGS; i++) {
 		close(dev->ring[i].kick);
 		close(dev->ring[i].call);

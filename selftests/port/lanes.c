@@ -73,9 +73,8 @@ static int kernel_start(struct vm_device *dev, unsigned int i)
 	return kernel_refuses ? -EBUSY : 0;
 }
 
-static int lane_stop(struct vm_device *dev, unsigned int i)
+static void lane_stop(struct vm_device *dev, unsigned int i)
 {
-	return 0;
 }
 
 const struct vm_lane vm_lane_own = {
