@@ -280,6 +280,10 @@ ssize_t ring_recv(struct ring *ring, void *frame, size_t max)
 
 	if (head < 0)
 		return head;
+	if (!len) {
+		post_one(ring);
+		return 0;
+	}
 	if (len < VNET_HDR || len > ring->slot_size)
 		return -EBADMSG;
 	len -= VNET_HDR;

@@ -91,7 +91,8 @@ unsigned int ring_calls(int fd);
  * Frames, one descriptor each, in the ring's slots. The header of 12 bytes is
  * sent zeroed and taken off. ring_send() returns -ENOSPC when all are out (it takes
  * back what is used first); it publishes and does not kick. ring_post() fills a receive ring with all
- * free descriptors and returns how many. ring_recv() returns a frame's length;
+ * free descriptors and returns how many. ring_recv() returns a frame's length; 0 for
+ * a buffer that came back empty, as one between others may when a ring stops (rings.c);
  * -EAGAIN; the buffer is posted again, not published.
  */
 int ring_send(struct ring *ring, const void *frame, size_t len);

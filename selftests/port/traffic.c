@@ -45,6 +45,8 @@ static int pump(struct traffic *t, bool send, unsigned int *moved)
 		}
 		ring_kick_if_wanted(tx);
 		while ((n = ring_recv(rx, frame, sizeof(frame))) != -EAGAIN) {
+			if (!n)
+				continue;
 			if (n != FRAME_LEN) {
 				printf("# node %u: %zd instead of a frame\n", i + 1, n);
 				return -EBADMSG;
