@@ -97,6 +97,8 @@ void vmesh_fenced(struct vmesh_group *g, u64 missing, int result)
 	g->missing |= missing;
 	WRITE_ONCE(g->fencing, false);
 	vmesh_ops_end(g, missing, result);
+	/* Nobody acknowledges what is out to us any more, and other groups need the credit. */
+	vmesh_flows_reset(g);
 	wake_up_interruptible_all(&g->wait);
 }
 
@@ -111,6 +113,7 @@ void vmesh_lost_check(struct vmesh_group *g)
 	struct vmesh_op *op;
 	u64 blame;
 	int result;
+	u16 r;
 
 	if (likely(!g->lost) || g->state != VIRTMESH_GROUP_FORMED || g->fencing)
 		return;
@@ -127,6 +130,8 @@ void vmesh_lost_check(struct vmesh_group *g)
 		vmesh_fenced(g, blame, result);
 		return;
 	}
+	vmesh_for_each_rank(r, g->lost)
+		vmesh_forgive(g, r);
 }
 
 void vmesh_rank_lost(struct vmesh_group *g, u16 r, u8 reason)

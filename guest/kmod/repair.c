@@ -160,6 +160,29 @@ void vmesh_acked(struct vmesh_group *g, u16 r, u8 kind, u32 cum, const u64 *beyo
 	vmesh_ops_acked(g, r);
 }
 
+void vmesh_forgive(struct vmesh_group *g, u16 r)
+{
+	struct vmesh_rank *rank = &g->ranks[r];
+	unsigned int kind;
+
+	for (kind = 0; kind < VM_FLOWS; kind++) {
+		struct vmesh_flow *flow = vmesh_flow_of(g, r, kind);
+
+		if (!(flow->ranks >> r & 1))
+			continue;
+		/* As if it had acknowledged all: should it do so yet, that is no news. */
+		while (rank->cum[kind] + 1 != flow->next) {
+			struct vmesh_slot *slot = vmesh_slot(flow, ++rank->cum[kind]);
+
+			if (slot->owed >> r & 1)
+				vmesh_settle(g, slot, r);
+		}
+		vmesh_flow_advance(g, flow);
+	}
+	rank->rto_ns = VMESH_NEVER;
+	rank->probe_ns = 0;
+}
+
 /* The oldest frame that @r owes us an acknowledgment for. */
 static struct vmesh_slot *vmesh_oldest(struct vmesh_group *g, u16 r)
 {

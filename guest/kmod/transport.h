@@ -246,7 +246,7 @@ u64 vmesh_failed(const struct vmesh_group *g);
 u64 vmesh_to_blame(const struct vmesh_group *g);
 /* Until it is known who is missing: some ms at most. Process context, no lock. */
 void vmesh_fence_wait(struct vmesh_group *g);
-/* Operations may need a rank that is lost: then end everything now. */
+/* Operations may need a rank that is lost: then end everything now. Or else it owes nothing. */
 void vmesh_lost_check(struct vmesh_group *g);
 /* @rank is lost, for @reason. */
 void vmesh_rank_lost(struct vmesh_group *g, u16 rank, u8 reason);
@@ -305,6 +305,8 @@ static inline unsigned int vmesh_parked(const struct vmesh_rank *rank)
 void vmesh_acked(struct vmesh_group *g, u16 rank, u8 kind, u32 cum, const u64 *beyond, u64 now);
 /* Its answer to our probe: what it has not, of all sent before that, was lost. */
 void vmesh_probed(struct vmesh_group *g, u16 rank, u64 now);
+/* @rank is lost, and no operation needs it: it owes no acknowledgment. */
+void vmesh_forgive(struct vmesh_group *g, u16 rank);
 u64 vmesh_repair_tick(struct vmesh_group *g, u64 now);
 
 /* ack.c */

@@ -352,7 +352,72 @@ static void names_the_silent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fence.verb, VM_GROUP_FENCE);
 	KUNIT_EXPECT_EQ(test, be64_to_cpu(fence.ranks), 2);
 	fake_op_ends(test, o, -ETIMEDOUT, 2);
+	spin_lock_bh(&g->lock);
 	KUNIT_EXPECT_EQ(test, g->state, VIRTMESH_GROUP_FENCED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&g->ranks[1].path->out), 0);
+	spin_unlock_bh(&g->lock);
+	fake_group_end(g);
+}
+
+/* What a group had out to rank 1 when rank 2 failed it is no part of another's credit. */
+static void gives_its_credit_back(struct kunit *test)
+{
+	static const u16 nodes[] = { 1, 2, 3 };
+	struct fake *f = test->priv;
+	struct vmesh_group *g, *next;
+	struct fake_forming *a;
+	struct vm_data data;
+	struct fake_op *o;
+	void *memory;
+	u64 len;
+
+	g = fake_formed(test);
+	len = VM_WINDOW_MAX * (u64)vmesh_control_max(g->m);
+	memory = kvzalloc(len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	fake_post_from(test, g, VIRTMESH_OP_SEND, 1, memory, len, 60000);
+	while (atomic_read(&g->ranks[1].path->out) < vmesh_path_share(g->m))
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	o = fake_post(test, g, VIRTMESH_OP_RECV, 2, 64, 60000);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	fake_op_ends(test, o, -ECONNRESET, 4);
+	fake_drain(f);
+	next = vmesh_group_create(g->m, FAKE_GROUP + 1, nodes, ARRAY_SIZE(nodes));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
+	a = fake_form_again(test, next, 0);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 4, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	fake_post(test, next, VIRTMESH_OP_SEND, 1, 4, 60000);
+	KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	memcpy(&data, fake_payload(f), sizeof(data));
+	KUNIT_EXPECT_EQ(test, be32_to_cpu(data.group), FAKE_GROUP + 1);
+	fake_group_end(g);
+	fake_group_end(next);
+	kvfree(memory);
+}
+
+/* Nor is what a member owes that has left a group which goes on. */
+static void forgives_who_has_left(struct kunit *test)
+{
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_BARRIER, 0, 0, 60000);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VIRTMESH_OP_BARRIER, 0, "", 0, 0);
+	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VIRTMESH_OP_BARRIER, 0, "", 0, 0);
+	fake_op_ends(test, o, 0, 0);
+	KUNIT_EXPECT_EQ(test, vmesh_out(&g->ranks[1]), 1);
+	fake_say_group(test, 1, VM_GROUP_LEAVE, FAKE_COOKIE + 1, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 2));
+	spin_lock_bh(&g->lock);
+	KUNIT_EXPECT_EQ(test, g->state, VIRTMESH_GROUP_FORMED);
+	KUNIT_EXPECT_EQ(test, vmesh_out(&g->ranks[1]), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&g->ranks[1].path->out), 0);
+	KUNIT_EXPECT_EQ(test, g->ranks[1].rto_ns, VMESH_NEVER);
+	KUNIT_EXPECT_EQ(test, vmesh_out(&g->ranks[2]), 1);
+	spin_unlock_bh(&g->lock);
 	fake_group_end(g);
 }
 
@@ -576,6 +641,8 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(leaves_frames_for_others),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
+				     KUNIT_CASE(gives_its_credit_back),
+				     KUNIT_CASE(forgives_who_has_left),
 				     KUNIT_CASE(heeds_a_fence),
 				     KUNIT_CASE(speaks_for_who_waits_alone),
 				     KUNIT_CASE(tells_who_failed_after_the_grace),
