@@ -132,6 +132,12 @@ void vmesh_lost_check(struct vmesh_group *g)
 	}
 	vmesh_for_each_rank(r, g->lost)
 		vmesh_forgive(g, r);
+	/*
+	 * With a member that forms again nothing can begin any more; but what has ended
+	 * here may not have come where it is needed, and that is repaired first.
+	 */
+	if (vmesh_unconfirmed(g) && list_empty(&g->ops) && !vmesh_owing(g))
+		vmesh_fenced(g, 0, -ESTALE);
 }
 
 void vmesh_rank_lost(struct vmesh_group *g, u16 r, u8 reason)

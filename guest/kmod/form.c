@@ -21,6 +21,7 @@
  * it and do not answer: our present cookie is of a forming that has ended. Its
  * JOIN says how far it got with our frames, while it knows no newer cookie of
  * ours than that: an acknowledgment that was lost just then will not come again.
+ * With nothing pending and nothing of ours on the way to others, ours is over too.
  *
  * LEAVE ends its sender's cookie, in whatever state we are. While we form, it is
  * not confirmed any more and may still come with a new one; who forms with the
@@ -87,7 +88,7 @@ static void vmesh_rank_reset(struct vmesh_group *g, u16 r)
 	rank->spoke = false;
 }
 
-static u64 vmesh_unconfirmed(const struct vmesh_group *g)
+u64 vmesh_unconfirmed(const struct vmesh_group *g)
 {
 	u64 ranks = 0;
 	u16 r;
@@ -204,6 +205,7 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 {
 	struct vmesh_rank *rank = &g->ranks[r];
 	bool known = rank->cookie && rank->incarnation == incarnation;
+	bool confirmed;
 
 	if (known && (vmesh_seq_before(msg->cookie, rank->cookie) ||
 		      (msg->cookie == rank->cookie && rank->left)))
@@ -227,6 +229,8 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	rank->incarnation = incarnation;
 	rank->left = false;
 	rank->last_words = 0;
+	confirmed = rank->confirmed;
+	rank->confirmed = false; /* nothing is taken from it any more */
 	switch (g->state) {
 	case VIRTMESH_GROUP_FORMING:
 		vmesh_rank_reset(g, r);
@@ -236,14 +240,10 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 	case VIRTMESH_GROUP_FORMED:
 		if (!(g->members >> r & 1))
 			break;
-		if (rank->confirmed && msg->peer_cookie == g->cookie)
+		if (confirmed && msg->peer_cookie == g->cookie)
 			vmesh_parted(g, r, msg);
-		rank->confirmed = false; /* nothing is taken from it any more */
 		g->missing |= msg->ranks & g->members & ~BIT_ULL(g->rank);
 		vmesh_rank_lost(g, r, VIRTMESH_REASON_FENCED);
-		/* Nothing can begin any more; what does not need it may end. */
-		if (list_empty(&g->ops) && !g->fencing)
-			vmesh_fenced(g, 0, -ESTALE);
 		break;
 	}
 }
@@ -337,8 +337,9 @@ static void vmesh_form_start(struct vmesh_group *g, bool survivors)
 	g->form_err = 0;
 	g->cookie = vmesh_next_cookie(g->m);
 	for (r = 0; r < g->count; r++) {
-		if (g->state == VIRTMESH_GROUP_FORMED)
-			g->ranks[r].last_words = g->ranks[r].confirmed ? vmesh_last_words(g, r) : 0;
+		/* Of the last forming that it was in: it may still be in that. */
+		if (g->ranks[r].confirmed)
+			g->ranks[r].last_words = vmesh_last_words(g, r);
 		vmesh_rank_reset(g, r);
 		g->ranks[r].reason = VIRTMESH_REASON_NONE;
 	}

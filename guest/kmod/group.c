@@ -444,6 +444,8 @@ static bool vmesh_group_data(struct vmesh_group *g, u16 r, const struct vmesh_ms
 		for (kind = 0; heard && kind < VM_FLOWS; kind++)
 			vmesh_acked(g, r, kind, cum[kind], NULL, now);
 		vmesh_pump(g, now);
+		if (unlikely(g->lost))
+			vmesh_lost_check(g); /* it may have been the last that was owed */
 	}
 	return taken;
 }
@@ -474,6 +476,8 @@ static void vmesh_group_ack(struct vmesh_group *g, u16 r, const struct vmesh_msg
 		vmesh_ack_send(g, r, VM_ACK_ANSWER);
 	if (!g->fencing)
 		vmesh_pump(g, now);
+	if (unlikely(g->lost))
+		vmesh_lost_check(g);
 }
 
 bool vmesh_groups_input(struct vmesh *m, u16 node, bool all, const struct vmesh_msg *msg,

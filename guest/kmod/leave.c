@@ -34,8 +34,7 @@ u64 vmesh_last_words(const struct vmesh_group *g, u16 r)
 	return (u64)g->ranks[r].seen[VM_FLOW_ONE].cum << 32 | g->ranks[r].seen[VM_FLOW_ALL].cum;
 }
 
-/* Ranks that frames of ours may still be on the way to. */
-static u64 vmesh_owing(const struct vmesh_group *g)
+u64 vmesh_owing(const struct vmesh_group *g)
 {
 	u64 ranks = 0;
 	u16 r;

@@ -215,12 +215,15 @@ static inline u16 vmesh_rank_from(u64 mask, u16 r)
 void vmesh_form_input(struct vmesh_group *g, u16 rank, u32 incarnation,
 		      const struct vmesh_group_msg *msg);
 u64 vmesh_form_tick(struct vmesh_group *g, u64 now); /* returns when it is next due */
+/* FORMING: members that we wait for; FORMED: that form again. */
+u64 vmesh_unconfirmed(const struct vmesh_group *g);
 /* Say @verb to @rank; the rest as in struct vm_group_msg. It may be lost. */
 void vmesh_say(struct vmesh_group *g, u16 rank, u8 verb, u64 ranks, u32 number, u16 flags);
 
 /* leave.c */
 /* How far we got with @r's, for who leaves or forms again: struct vm_group_msg's heard. */
 u64 vmesh_last_words(const struct vmesh_group *g, u16 r);
+u64 vmesh_owing(const struct vmesh_group *g); /* ranks that our frames may be on the way to */
 void vmesh_leave_begin(struct vmesh_group *g, u64 now); /* say LEAVE once */
 /*
  * Until our frames have come, two seconds at most. Who has got all of his is told at
@@ -246,7 +249,10 @@ u64 vmesh_failed(const struct vmesh_group *g);
 u64 vmesh_to_blame(const struct vmesh_group *g);
 /* Until it is known who is missing: some ms at most. Process context, no lock. */
 void vmesh_fence_wait(struct vmesh_group *g);
-/* Operations may need a rank that is lost: then end everything now. Or else it owes nothing. */
+/*
+ * Operations may need a rank that is lost: then end everything now. Or else it owes
+ * nothing; and when nothing is left to be done without it, it is over, too.
+ */
 void vmesh_lost_check(struct vmesh_group *g);
 /* @rank is lost, for @reason. */
 void vmesh_rank_lost(struct vmesh_group *g, u16 rank, u8 reason);

@@ -572,6 +572,9 @@ static void acknowledges_before_it_forms(struct kunit *test)
 	g->ranks[1].unacked = 1;
 	spin_unlock_bh(&g->lock);
 	fake_drain(f);
+	/* Also when it is over already, because another one forms again. */
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->state) == VIRTMESH_GROUP_FENCED));
 	a = fake_form_again(test, g, 0);
 	KUNIT_EXPECT_EQ(test, FAKE_COUNT(f, acks_sent), 2ULL);
 	/* And again with each JOIN, for an acknowledgment may be lost. */
@@ -582,6 +585,34 @@ static void acknowledges_before_it_forms(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, g->ranks[1].last_words, 0ULL);
 	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
 	fake_form_ends(test, a, 0, 7);
+	fake_group_end(g);
+}
+
+/* What has ended here, and has not come to rank 2, is repaired also when rank 1 forms again. */
+static void repairs_before_it_is_over(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vm_ack ack = {};
+	struct vmesh_group *g;
+	struct fake_op *o;
+
+	g = fake_formed(test);
+	o = fake_post(test, g, VIRTMESH_OP_BARRIER, 0, 0, 60000);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VIRTMESH_OP_BARRIER, 0, "", 0, 0);
+	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VIRTMESH_OP_BARRIER, 0, "", 0, 0);
+	fake_op_ends(test, o, 0, 0);
+	fake_ours.heard = cpu_to_be64(1); /* frame of the flow to all */
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, VM_GROUP_ASK);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 2));
+	fake_drain(f);
+	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	KUNIT_EXPECT_EQ(test, f->frame[ETH_ALEN - 1], 3);
+	ack.group = fake_ours.group;
+	ack.cookie = cpu_to_be32(FAKE_COOKIE + 2);
+	ack.peer_cookie = fake_ours.cookie;
+	ack.flow[VM_FLOW_ALL].cum = cpu_to_be32(1);
+	fake_say_as(test, 2, VM_F_ACK, 1, &ack, sizeof(ack));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->state) == VIRTMESH_GROUP_FENCED));
 	fake_group_end(g);
 }
 
@@ -649,6 +680,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(survivors_of_a_leave),
 				     KUNIT_CASE(refuses_the_excluded),
 				     KUNIT_CASE(acknowledges_before_it_forms),
+				     KUNIT_CASE(repairs_before_it_is_over),
 				     KUNIT_CASE(hears_how_far_it_got),
 				     {} };
 
