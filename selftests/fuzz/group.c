@@ -14,9 +14,7 @@
  *
  * Losses are not for ever, so with an hour of time everything ends well: each
  * operation and forming at each node, every byte as it was sent, in its place. With
- * little time what ends well does so as well; what fails names others. Who forms the
- * group again may leave others without a frame, or an acknowledgment, that was lost:
- * so with a network that is not perfect all may fail in a program that does.
+ * little time what ends well does so as well; what fails names others.
  */
 #include <string.h>
 
@@ -68,13 +66,12 @@ static struct step program[STEPS_MAX * 2 + 2];
 static struct input in;
 static struct copy *wire;
 static bool hasty, forms_again, leaves_early;
-static bool perfect; /* the network was, up to now */
 static u64 death; /* of node 1 */
 
 /* All is to end well. */
 static bool strict(void)
 {
-	return !hasty && (perfect || !forms_again);
+	return !hasty;
 }
 
 /* The network. */
@@ -103,7 +100,6 @@ static void wire_carry(struct seat *from, struct seat *to, const u8 *frame, unsi
 	u64 at = fake_now + 10 * NSEC_PER_USEC;
 	u64 later = at + (NSEC_PER_USEC << (fate >> 2 & 15));
 
-	perfect &= !(fate & 3);
 	switch (fate & 3) {
 	case 1:
 		if ((*lost)++ < LOST_MAX)
@@ -450,7 +446,6 @@ static void begin(unsigned int what)
 	nodes = 2 + (what & 1);
 	hasty = what & 0x82; /* who waits for a dead one does not wait an hour */
 	leaves_early = what & 0x40;
-	perfect = true;
 	death = what & 0x80 ? fake_now + NODE_DIES : FAKE_NEVER;
 	ensemble = (const unsigned int[]){ nodes, 5, 60, 200 }[what >> 2 & 3];
 	for (i = 0; i < nodes; i++) {
