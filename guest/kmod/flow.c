@@ -244,9 +244,13 @@ static unsigned int vmesh_put_heard(struct vmesh_group *g, struct vmesh_flow *fl
 /* Messages are numbered when they begin, so that one taken back leaves no hole. */
 static u32 vmesh_part_number(struct vmesh_group *g, struct vmesh_flow *flow, struct vmesh_op *op)
 {
-	if (!op->number)
-		op->number = op->kind == VM_KIND_CONTROL ? ++g->ranks[flow->to].controls_sent :
-							   ++g->ranks[flow->to].messages_sent;
+	struct vmesh_rank *rank = &g->ranks[flow->to];
+	u32 *last = op->kind == VM_KIND_CONTROL ? &rank->controls_sent : &rank->messages_sent;
+
+	if (!op->number) {
+		*last = vmesh_next_number(*last);
+		op->number = *last;
+	}
 	return op->number;
 }
 

@@ -202,7 +202,9 @@ int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 	op->posted_ns = now;
 	op->deadline_ns = now + op->timeout_ns;
 	op->serial = ++g->posted;
-	op->number = vmesh_is_message(op) ? 0 : ++g->generation;
+	if (!vmesh_is_message(op))
+		g->generation = vmesh_next_number(g->generation);
+	op->number = vmesh_is_message(op) ? 0 : g->generation;
 	op->acked = 0;
 	op->matched = false;
 	op->total = op->len;

@@ -84,4 +84,10 @@ static inline bool vmesh_is_message(const struct vmesh_op *op)
 	return vmesh_class_of(op->kind) == VM_CLASS_MESSAGE;
 }
 
+/* The number after @n: they begin at 1, and come round to that, for 0 is none. */
+static inline u32 vmesh_next_number(u32 n)
+{
+	return n + 1 ?: 1;
+}
+
 #endif /* VMESH_OP_H */

@@ -87,8 +87,8 @@ static enum vmesh_placed vmesh_place_message(struct vmesh_group *g, u16 r,
 	struct vmesh_rank *rank = &g->ranks[r];
 	struct vmesh_op *op;
 
-	if (data->number == rank->message_next + 1) {
-		rank->message_next++;
+	if (data->number == vmesh_next_number(rank->message_next)) {
+		rank->message_next = data->number;
 		op = vmesh_match(g, r, data->tag);
 		if (op)
 			vmesh_bind_message(op, data);
@@ -300,7 +300,7 @@ static struct vmesh_parked *vmesh_control_first(struct vmesh_group *g)
 
 	list_for_each_entry(p, &g->parked, list)
 		if (p->data.kind == VM_KIND_CONTROL &&
-		    p->data.number == g->ranks[p->rank].control_next + 1)
+		    p->data.number == vmesh_next_number(g->ranks[p->rank].control_next))
 			return p;
 	return NULL;
 }
@@ -328,7 +328,7 @@ int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *
 		memcpy(to, p->data.data, p->data.len);
 		ret = p->data.len;
 		*rank = r;
-		g->ranks[r].control_next++;
+		g->ranks[r].control_next = p->data.number;
 		vmesh_unpark(g, p);
 		if (!g->dead)
 			vmesh_ack_freed(g, r, VM_CLASS_MESSAGE);

@@ -115,6 +115,43 @@ static void receives(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* After the last number comes the first: 0 is none. */
+static void counts_round(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	static const u8 kinds[] = { VIRTMESH_OP_SEND, VM_KIND_CONTROL, VIRTMESH_OP_BARRIER };
+	struct vmesh_group *g;
+	struct vm_data data;
+	struct fake_op *o;
+	char word[8];
+	u16 rank;
+	int i;
+
+	g = fake_formed(test);
+	spin_lock_bh(&g->lock);
+	g->ranks[1].messages_sent = U32_MAX;
+	g->ranks[1].controls_sent = U32_MAX;
+	g->ranks[1].message_next = U32_MAX;
+	g->ranks[1].control_next = U32_MAX;
+	g->generation = U32_MAX;
+	spin_unlock_bh(&g->lock);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		fake_post(test, g, kinds[i], 1, kinds[i] == VIRTMESH_OP_BARRIER ? 0 : 4, 60000);
+		do {
+			KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+			memcpy(&data, fake_payload(f), sizeof(data));
+		} while (data.kind != kinds[i]);
+		KUNIT_EXPECT_EQ(test, be32_to_cpu(data.number), 1);
+	}
+	o = fake_post(test, g, VIRTMESH_OP_RECV, 1, 64, 5000);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VIRTMESH_OP_SEND, 0, "round", 0, 5);
+	fake_op_ends(test, o, 5, 0);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 2, VM_KIND_CONTROL, 0, "word", 0, 4);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1])));
+	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), 4);
+	fake_group_end(g);
+}
+
 /* What comes before it is wanted waits, takes room, and is there when it is. */
 static void parks(struct kunit *test)
 {
@@ -663,6 +700,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(is_excluded),
 				     KUNIT_CASE(names_another_list),
 				     KUNIT_CASE(receives),
+				     KUNIT_CASE(counts_round),
 				     KUNIT_CASE(parks),
 				     KUNIT_CASE(windows_of_their_own),
 				     KUNIT_CASE(parks_no_more),
