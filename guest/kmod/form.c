@@ -156,6 +156,7 @@ static bool vmesh_exclude(struct vmesh_group *g, u64 ranks)
 	}
 	g->excluded |= ranks;
 	g->members &= ~ranks;
+	vmesh_parked_drop(g, ranks); /* it may have been in, for a while */
 	for (r = 0; r < g->count; r++)
 		g->ranks[r].confirmed = false;
 	g->join_wait = VMESH_JOIN_MIN_NS;

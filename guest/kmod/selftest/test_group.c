@@ -58,6 +58,25 @@ static void agrees_whom_to_exclude(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* Nor does what came of it before. */
+static void drops_what_the_excluded_said(struct kunit *test)
+{
+	struct vmesh_group *g;
+	struct fake_forming *a;
+	char word[8];
+	u16 rank;
+
+	a = fake_form(test);
+	g = a->g;
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VM_KIND_CONTROL, 0, "word", 0, 4);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1])));
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 2, 0);
+	fake_form_ends(test, a, 0, 5);
+	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), -EAGAIN);
+	fake_group_end(g);
+}
+
 static void is_excluded(struct kunit *test)
 {
 	struct vmesh_group *g;
@@ -697,6 +716,7 @@ static void hears_how_far_it_got(struct kunit *test)
 static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(confirms),
 				     KUNIT_CASE(agrees_whom_to_exclude),
+				     KUNIT_CASE(drops_what_the_excluded_said),
 				     KUNIT_CASE(is_excluded),
 				     KUNIT_CASE(names_another_list),
 				     KUNIT_CASE(receives),
