@@ -16,7 +16,8 @@
  * Fairness: flows take turns of VMESH_TURN frames, so that a gigabyte to one rank does
  * not go out before a word to the next. And frames are shared by all flows: one that
  * has its share out already leaves theirs to the others, who may be answered when it
- * is not.
+ * is not. In a small ensemble one class's window is all the credit there is, so the
+ * classes take turns as well, and so do the flow to all and those to one.
  *
  * Slots keep the frames until every receiver has acknowledged them. Their skbs
  * are made with the group and used again and again: each sending takes one more
@@ -393,21 +394,31 @@ static bool vmesh_is_turn(struct vmesh_group *g, struct vmesh_flow *flow, struct
 	return true;
 }
 
+/* A frame of a collective, or else of a message. False: not now. */
+static bool vmesh_flow_step_of(struct vmesh_group *g, struct vmesh_flow *flow, bool message,
+			       u64 now)
+{
+	struct vmesh_part *part = vmesh_first(message ? &flow->messages : &flow->parts);
+
+	if (!part || (!message && !vmesh_is_turn(g, flow, part)))
+		return false;
+	if (!vmesh_flow_step(g, flow, part, now))
+		return false;
+	flow->message_turn = !message;
+	return true;
+}
+
 /* One turn of @flow: how many frames went. */
 static unsigned int vmesh_flow_run(struct vmesh_group *g, struct vmesh_flow *flow, u64 now)
 {
-	struct vmesh_part *part;
 	unsigned int sent = 0;
 
 	while (sent < VMESH_TURN) {
-		part = vmesh_first(&flow->parts);
-		if (part && !vmesh_is_turn(g, flow, part))
-			part = NULL;
-		if (!part || !vmesh_flow_step(g, flow, part, now)) {
-			part = vmesh_first(&flow->messages);
-			if (!part || !vmesh_flow_step(g, flow, part, now))
-				return sent;
-		}
+		bool message = flow->message_turn;
+
+		if (!vmesh_flow_step_of(g, flow, message, now) &&
+		    !vmesh_flow_step_of(g, flow, !message, now))
+			return sent;
 		sent++;
 	}
 	vmesh_tx_kick(&g->m->dev);
@@ -416,24 +427,28 @@ static unsigned int vmesh_flow_run(struct vmesh_group *g, struct vmesh_flow *flo
 
 void vmesh_pump(struct vmesh_group *g, u64 now)
 {
-	unsigned int sent, before;
+	unsigned int before, to_all = 0, to_one = 0;
 	u16 i, r;
 
 	if (g->state != VIRTMESH_GROUP_FORMED || g->fencing)
 		return;
 	g->blocked = false;
-	sent = 0;
 	do { /* until nobody can go on; what one kind has finished may be the other's turn */
-		before = sent;
-		sent += vmesh_flow_run(g, &g->all, now);
+		before = to_all + to_one;
+		if (!g->all_last)
+			to_all += vmesh_flow_run(g, &g->all, now);
 		/* Each node begins with its successor, or all would begin with rank 0. */
 		for (i = 1; i < g->count; i++) {
 			r = (g->rank + i) % g->count;
-			sent += vmesh_flow_run(g, &g->ranks[r].flow, now);
+			to_one += vmesh_flow_run(g, &g->ranks[r].flow, now);
 		}
-	} while (sent != before);
-	if (sent)
+		if (g->all_last)
+			to_all += vmesh_flow_run(g, &g->all, now);
+	} while (to_all + to_one != before);
+	if (to_all + to_one) {
+		g->all_last = to_all;
 		vmesh_tx_kick(&g->m->dev);
+	}
 	if (g->blocked)
 		WRITE_ONCE(g->m->groups.blocked, true);
 }

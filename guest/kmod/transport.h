@@ -56,6 +56,7 @@ struct vmesh_flow {
 	struct vmesh_slot *slot; /* VM_WINDOW_MAX, by number; NULL: was never used */
 	struct list_head parts; /* collectives' struct vmesh_part with something to send, in order */
 	struct list_head messages; /* the same of messages; flows to one rank only */
+	bool message_turn; /* the last frame was a collective's: a message's goes first */
 };
 
 /* One member, as this one sees it. */
@@ -163,6 +164,7 @@ struct vmesh_group {
 
 	bool blocked; /* the transmit ring was full, or down */
 	struct vmesh_flow all; /* to everybody at once */
+	bool all_last; /* it had its turn: the others go first, or it might take all there is */
 	struct sk_buff **pool; /* frames for the slots: a ring, oldest first */
 	unsigned int pool_size, pool_head, pool_free;
 	unsigned int pool_share; /* frames of it that each rank but one can count on */

@@ -331,6 +331,70 @@ static void takes_turns(struct kunit *test)
 	fake_group_end(g);
 }
 
+static void acks(struct kunit *test, u16 r, u8 flow, u32 cum)
+{
+	struct vm_ack ack = {
+		.group = fake_ours.group,
+		.cookie = cpu_to_be32(FAKE_COOKIE + r),
+		.peer_cookie = fake_ours.cookie,
+		.window = { cpu_to_be16(VM_WINDOW_MAX), cpu_to_be16(VM_WINDOW_MAX) },
+	};
+
+	ack.flow[flow].cum = cpu_to_be32(cum);
+	fake_say_as(test, r, VM_F_ACK, cum, &ack, sizeof(ack));
+}
+
+/* Rank 1 sees a message within the next few frames of its. */
+static void sees_a_message(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vm_data data;
+	unsigned int n = 0;
+
+	do { /* some may be of the collective, sent again */
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+		memcpy(&data, fake_payload(f), sizeof(data));
+	} while (data.kind != VIRTMESH_OP_SEND && ++n < VM_WINDOW_MAX / 4);
+	KUNIT_EXPECT_EQ(test, data.kind, VIRTMESH_OP_SEND);
+}
+
+static void has_its_turn_beside(struct kunit *test, u8 kind, u16 root, u8 flow)
+{
+	struct fake *f = test->priv;
+	struct vmesh_group *g;
+	void *memory;
+	u32 cum;
+	u64 len;
+
+	g = fake_formed(test);
+	len = 2 * VM_WINDOW_MAX * (u64)vmesh_control_max(g->m);
+	memory = kvzalloc(len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	fake_post_from(test, g, kind, root, memory, len, 60000);
+	while (atomic_read(&g->ranks[1].path->out) < vmesh_path_share(g->m))
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	fake_post(test, g, VIRTMESH_OP_SEND, 1, 4, 60000);
+	fake_drain(f);
+	for (cum = 1; cum <= 4; cum++) {
+		acks(test, 2, flow, cum);
+		acks(test, 1, flow, cum);
+	}
+	sees_a_message(test);
+	fake_group_end(g);
+	kvfree(memory);
+}
+
+/* Nor does a message wait for the end of a long collective that has all the credit. */
+static void takes_turns_with_gather(struct kunit *test)
+{
+	has_its_turn_beside(test, VIRTMESH_OP_GATHER, 1, VM_FLOW_ONE);
+}
+
+static void takes_turns_with_broadcast(struct kunit *test)
+{
+	has_its_turn_beside(test, VIRTMESH_OP_BCAST, 0, VM_FLOW_ALL);
+}
+
 /* Who does not answer has his share of the frames, and what is over: not what others need. */
 static void leaves_frames_for_others(struct kunit *test)
 {
@@ -727,6 +791,8 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(cuts_no_control),
 				     KUNIT_CASE(cuts_clones_to_fit),
 				     KUNIT_CASE(takes_turns),
+				     KUNIT_CASE(takes_turns_with_gather),
+				     KUNIT_CASE(takes_turns_with_broadcast),
 				     KUNIT_CASE(leaves_frames_for_others),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
