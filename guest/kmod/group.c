@@ -368,25 +368,42 @@ void vmesh_group_walk_ops(struct vmesh_group *g,
 		fn(g, op, ctx);
 }
 
+/* Why the broker's word means that @rank's node is not the one that joined. RCU. */
+static u8 vmesh_member_gone(struct vmesh_group *g, const struct vmesh_rank *rank)
+{
+	struct vmesh_peer *peer = vmesh_peer_find(&g->m->peers, rank->node);
+	u32 incarnation;
+
+	if (!peer)
+		return VIRTMESH_REASON_ABSENT;
+	incarnation = READ_ONCE(peer->incarnation);
+	/* It came back and we have yet to be told: what we know is of the life before. */
+	if (vmesh_seq_before(incarnation, rank->incarnation))
+		return VIRTMESH_REASON_NONE;
+	switch (READ_ONCE(peer->state)) {
+	case VM_NODE_ABSENT:
+		return VIRTMESH_REASON_ABSENT;
+	case VM_NODE_DOWN:
+		return VIRTMESH_REASON_DOWN;
+	default:
+		return incarnation == rank->incarnation ? VIRTMESH_REASON_NONE :
+							  VIRTMESH_REASON_FENCED;
+	}
+}
+
 void vmesh_members_check(struct vmesh_group *g)
 {
-	struct vmesh_peer *peer;
+	u8 reason;
 	u16 r;
 
 	if (g->state != VIRTMESH_GROUP_FORMED)
 		return;
 	vmesh_for_each_rank(r, vmesh_others(g) & ~g->lost) {
-		struct vmesh_rank *rank = &g->ranks[r];
-
 		rcu_read_lock();
-		peer = vmesh_peer_find(&g->m->peers, rank->node);
-		if (!peer || READ_ONCE(peer->state) == VM_NODE_ABSENT)
-			vmesh_rank_lost(g, r, VIRTMESH_REASON_ABSENT);
-		else if (READ_ONCE(peer->state) == VM_NODE_DOWN)
-			vmesh_rank_lost(g, r, VIRTMESH_REASON_DOWN);
-		else if (READ_ONCE(peer->incarnation) != rank->incarnation)
-			vmesh_rank_lost(g, r, VIRTMESH_REASON_FENCED);
+		reason = vmesh_member_gone(g, &g->ranks[r]);
 		rcu_read_unlock();
+		if (reason != VIRTMESH_REASON_NONE)
+			vmesh_rank_lost(g, r, reason);
 	}
 }
 

@@ -16,6 +16,37 @@ static void forms(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* What the broker says of a member's last life is no news of the one that it joins in. */
+static void forms_with_a_new_life(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vm_group_msg msg;
+	struct fake_frame what = FAKE_FRAME_FROM(2, VM_F_GROUP, &msg, sizeof(msg));
+	struct vmesh_group *g;
+	struct fake_forming *a;
+
+	a = fake_form(test);
+	g = a->g;
+	msg = fake_ours;
+	msg.rank = 1;
+	msg.cookie = cpu_to_be32(FAKE_COOKIE + 1);
+	msg.peer_cookie = fake_ours.cookie;
+	msg.flags = 0;
+	what.life = 2;
+	KUNIT_ASSERT_TRUE(test, fake_say(f, what));
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	KUNIT_EXPECT_EQ(test, g->lost, 0);
+	fake_change(f, FAKE_EPOCH, FAKE_EPOCH + 1, 2, VM_NODE_DOWN, 1, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->m->join.epoch) == FAKE_EPOCH + 1));
+	fake_change(f, FAKE_EPOCH + 1, FAKE_EPOCH + 2, 3, VM_NODE_DOWN, 1, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost)));
+	KUNIT_EXPECT_EQ(test, g->lost, 4);
+	fake_change(f, FAKE_EPOCH + 2, FAKE_EPOCH + 3, 2, VM_NODE_DOWN, 2, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 6));
+	fake_group_end(g);
+}
+
 static void confirms(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -778,6 +809,7 @@ static void hears_how_far_it_got(struct kunit *test)
 }
 
 static struct kunit_case cases[] = { KUNIT_CASE(forms),
+				     KUNIT_CASE(forms_with_a_new_life),
 				     KUNIT_CASE(confirms),
 				     KUNIT_CASE(agrees_whom_to_exclude),
 				     KUNIT_CASE(drops_what_the_excluded_said),
