@@ -450,7 +450,7 @@ static bool vmesh_group_data(struct vmesh_group *g, u16 r, const struct vmesh_ms
 	u8 kind;
 
 	if (data->cookie != g->ranks[r].cookie || !g->ranks[r].confirmed || g->fencing ||
-	    g->state == VIRTMESH_GROUP_FENCED) {
+	    (g->state != VIRTMESH_GROUP_FORMING && g->state != VIRTMESH_GROUP_FORMED)) {
 		vmesh_count(&g->m->dev, rx_fenced);
 		return false;
 	}

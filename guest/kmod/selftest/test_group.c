@@ -120,15 +120,22 @@ static void is_excluded(struct kunit *test)
 	fake_group_end(g);
 }
 
-/* Whose list of nodes is another one is named, and not who has yet to come. */
+/*
+ * Whose list of nodes is another one is named, and not who has yet to come. And what
+ * comes of who was confirmed then belongs nowhere.
+ */
 static void names_another_list(struct kunit *test)
 {
+	struct fake *f = test->priv;
 	struct vm_group_msg msg;
+	u64 fenced;
 	struct vmesh_group *g;
 	struct fake_forming *a;
 
 	a = fake_form(test);
 	g = a->g;
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 1, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[1].confirmed)));
 	msg = fake_ours;
 	msg.rank = 2;
 	msg.cookie = cpu_to_be32(FAKE_COOKIE + 2);
@@ -138,6 +145,11 @@ static void names_another_list(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a->arg.missing, 4);
 	KUNIT_EXPECT_EQ(test, a->arg.rank, 2);
 	KUNIT_EXPECT_EQ(test, a->arg.reason, VIRTMESH_REASON_MISMATCH);
+	KUNIT_EXPECT_EQ(test, g->state, VIRTMESH_GROUP_CREATED);
+	fenced = FAKE_COUNT(f, rx_fenced);
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VIRTMESH_OP_SEND, 0, "word", 0, 4);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, rx_fenced) == fenced + 1));
+	KUNIT_EXPECT_EQ(test, vmesh_parked(&g->ranks[1]), 0);
 	fake_group_end(g);
 }
 
