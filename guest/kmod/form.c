@@ -83,6 +83,7 @@ static void vmesh_rank_reset(struct vmesh_group *g, u16 r)
 	rank->ack_seen = 0;
 	rank->ack_serial = 0;
 	rank->chatty = 0;
+	rank->parked_last = 0;
 	rank->message_next = 0;
 	rank->control_next = 0;
 	rank->spoke = false;

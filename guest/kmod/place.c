@@ -120,6 +120,33 @@ static enum vmesh_placed vmesh_place(struct vmesh_group *g, u16 r, const struct 
 	}
 }
 
+/*
+ * What a frame is parked before. Messages of one rank lie in their order, so that one
+ * look is enough for all whose turn has come. They come in that, but for repairs.
+ */
+static struct list_head *vmesh_park_before(struct vmesh_group *g, u16 r,
+					   const struct vmesh_data *data)
+{
+	struct vmesh_rank *rank = &g->ranks[r];
+	struct list_head *at = &g->parked;
+	struct vmesh_parked *p;
+
+	if (data->kind != VIRTMESH_OP_SEND)
+		return at;
+	if (!rank->parked[VM_CLASS_MESSAGE] || !vmesh_seq_before(data->number, rank->parked_last)) {
+		rank->parked_last = data->number;
+		return at;
+	}
+	list_for_each_entry_reverse(p, &g->parked, list) {
+		if (p->rank != r || p->data.kind != VIRTMESH_OP_SEND)
+			continue;
+		if (!vmesh_seq_before(data->number, p->data.number))
+			break;
+		at = &p->list;
+	}
+	return at;
+}
+
 static void vmesh_park(struct vmesh_group *g, u16 r, const struct vmesh_data *data,
 		       const struct vmesh_frame *frame)
 {
@@ -129,7 +156,7 @@ static void vmesh_park(struct vmesh_group *g, u16 r, const struct vmesh_data *da
 	p->order = frame->order;
 	p->rank = r;
 	p->data = *data;
-	list_move_tail(&p->list, &g->parked);
+	list_move_tail(&p->list, vmesh_park_before(g, r, data));
 	g->ranks[r].parked[vmesh_class_of(data->kind)]++;
 	if (data->kind == VM_KIND_CONTROL)
 		wake_up_interruptible_all(&g->wait);
@@ -174,18 +201,17 @@ static bool vmesh_is_matched(struct vmesh_group *g, u16 r, u32 number)
 /* The first of the unexpected messages from @r with @tag that no receive has yet. */
 static struct vmesh_parked *vmesh_unexpected(struct vmesh_group *g, u16 r, u32 tag)
 {
-	struct vmesh_parked *p, *first = NULL;
+	struct vmesh_parked *p;
 
 	list_for_each_entry(p, &g->parked, list) {
-		if (p->rank != r || p->data.kind != VIRTMESH_OP_SEND || p->data.tag != tag ||
-		    vmesh_seq_before(g->ranks[r].message_next, p->data.number))
+		if (p->rank != r || p->data.kind != VIRTMESH_OP_SEND)
 			continue;
-		if (first && !vmesh_seq_before(p->data.number, first->data.number))
-			continue;
-		if (!vmesh_is_matched(g, r, p->data.number))
-			first = p;
+		if (vmesh_seq_before(g->ranks[r].message_next, p->data.number))
+			break; /* it and all that follow are still to come to their turn */
+		if (p->data.tag == tag && !vmesh_is_matched(g, r, p->data.number))
+			return p;
 	}
-	return first;
+	return NULL;
 }
 
 static void vmesh_match_parked(struct vmesh_group *g)
@@ -203,42 +229,31 @@ static void vmesh_match_parked(struct vmesh_group *g)
 	}
 }
 
-/*
- * Look through the parked frames, oldest first, for some that have a place now;
- * again, as long as one of them brings the next message to its turn.
- */
+/* Look through the parked frames for some that have a place now. */
 void vmesh_place_parked(struct vmesh_group *g)
 {
 	struct vmesh_parked *p, *next;
 	struct vmesh_op *op;
-	bool again;
 	u64 freed[VM_CLASSES] = {};
 	unsigned int cls;
 	u16 r;
 
-	do {
-		again = false;
-		vmesh_match_parked(g);
-		list_for_each_entry_safe(p, next, &g->parked, list) {
-			u32 turn = g->ranks[p->rank].message_next;
-
-			switch (vmesh_place(g, p->rank, &p->data, &op)) {
-			case VMESH_EARLY:
-				again |= turn != g->ranks[p->rank].message_next;
-				continue;
-			case VMESH_WRONG:
-				vmesh_mismatch(g, p->rank);
-				break;
-			case VMESH_PLACED:
-				break;
-			}
-			freed[vmesh_class_of(p->data.kind)] |= BIT_ULL(p->rank);
-			again |= turn != g->ranks[p->rank].message_next;
-			vmesh_unpark(g, p);
-			if (op)
-				vmesh_op_advance(g, op);
+	vmesh_match_parked(g);
+	list_for_each_entry_safe(p, next, &g->parked, list) {
+		switch (vmesh_place(g, p->rank, &p->data, &op)) {
+		case VMESH_EARLY:
+			continue;
+		case VMESH_WRONG:
+			vmesh_mismatch(g, p->rank);
+			break;
+		case VMESH_PLACED:
+			break;
 		}
-	} while (again);
+		freed[vmesh_class_of(p->data.kind)] |= BIT_ULL(p->rank);
+		vmesh_unpark(g, p);
+		if (op)
+			vmesh_op_advance(g, op);
+	}
 	for (cls = 0; cls < VM_CLASSES; cls++)
 		vmesh_for_each_rank(r, freed[cls])
 			vmesh_ack_freed(g, r, cls);

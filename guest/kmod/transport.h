@@ -86,6 +86,7 @@ struct vmesh_rank {
 	/* receiving from it */
 	struct vmesh_window seen[VM_FLOWS];
 	u16 parked[VM_CLASSES]; /* frames */
+	u32 parked_last; /* of those of messages: none has a later number */
 	u16 unacked; /* frames since we last told it */
 	u16 told_window[VM_CLASSES]; /* what we last allowed it */
 	u64 told_ns; /* and when */
@@ -158,7 +159,7 @@ struct vmesh_group {
 	u32 generation; /* of the last collective posted */
 	u32 posted; /* operations, ever */
 	struct list_head ops; /* pending, in order of posting */
-	struct list_head parked; /* in order of arrival */
+	struct list_head parked; /* in order of arrival; messages of a rank in theirs */
 	struct list_head parked_free;
 	struct vmesh_parked *parked_all;
 

@@ -82,7 +82,57 @@ static void a_hostile_member(struct kunit *test)
 	fake_group_end(g);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(a_hostile_member), {} };
+static void says_message(struct kunit *test, u32 seq, u32 number)
+{
+	struct {
+		struct vm_data data;
+		u8 byte;
+	} __packed frame = {
+		.data = {
+			.group = fake_ours.group,
+			.cookie = cpu_to_be32(FAKE_COOKIE + 1),
+			.kind = VIRTMESH_OP_SEND,
+			.number = cpu_to_be32(number),
+			.total = cpu_to_be64(1),
+		},
+		.byte = number,
+	};
+
+	fake_say_as(test, 1, VM_F_DATA, seq, &frame, sizeof(frame));
+	fake_drain(test->priv);
+}
+
+/*
+ * The last message first. However many they are, they lie in order, and the first one
+ * does not make us look through them once for each.
+ */
+static void messages_backwards(struct kunit *test)
+{
+	const u32 many = 200;
+	struct vmesh_parked *p;
+	struct vmesh_group *g;
+	struct fake_op *o;
+	u32 i, last = 1;
+
+	g = fake_formed(test);
+	for (i = 0; i < many - 1; i++)
+		says_message(test, 1 + i, many - i);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1]) == many - 1));
+	list_for_each_entry(p, &g->parked, list)
+		KUNIT_EXPECT_EQ(test, p->data.number, ++last);
+	says_message(test, many, 1);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->ranks[1].message_next) == many));
+	for (i = 1; i <= many; i++) {
+		o = fake_post(test, g, VIRTMESH_OP_RECV, 1, 1, 60000);
+		fake_op_ends(test, o, 1, 0);
+		KUNIT_EXPECT_EQ(test, o->into[0], i);
+	}
+	fake_group_end(g);
+}
+
+static struct kunit_case cases[] = { KUNIT_CASE(a_hostile_member),
+				     KUNIT_CASE(messages_backwards),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "virtmesh-hostile",

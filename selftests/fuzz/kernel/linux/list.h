@@ -84,6 +84,10 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 	for (at = list_entry((head)->next, __typeof__(*at), member); &at->member != (head); \
 	     at = list_entry(at->member.next, __typeof__(*at), member))
 
+#define list_for_each_entry_reverse(at, head, member)                                       \
+	for (at = list_entry((head)->prev, __typeof__(*at), member); &at->member != (head); \
+	     at = list_entry(at->member.prev, __typeof__(*at), member))
+
 #define list_for_each_entry_safe(at, after, head, member)                 \
 	for (at = list_entry((head)->next, __typeof__(*at), member),      \
 	    after = list_entry(at->member.next, __typeof__(*at), member); \
