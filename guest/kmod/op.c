@@ -212,7 +212,7 @@ int vmesh_group_post(struct vmesh_group *g, struct vmesh_op *op)
 	vmesh_group_at(g, op->deadline_ns);
 	vmesh_op_plan(g, op);
 	serial = op->serial;
-	vmesh_pump(g, now);
+	vmesh_pump(g, vmesh_now()); /* not before what was copied */
 	vmesh_place_parked(g);
 	/* It may have ended, and then is the poster's again. */
 	last = list_empty(&g->ops) ? NULL : list_last_entry(&g->ops, struct vmesh_op, list);

@@ -509,6 +509,8 @@ static void names_the_silent(struct kunit *test)
 
 	g = fake_formed(test);
 	o = fake_post(test, g, VIRTMESH_OP_BARRIER, 0, 0, 50);
+	/* The round trip does not begin before what is copied here first. */
+	KUNIT_EXPECT_GT(test, vmesh_slot(&g->all, 1)->sent_ns, o->op.posted_ns);
 	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VIRTMESH_OP_BARRIER, 0, "", 0, 0);
 	KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_GROUP));
 	memcpy(&fence, fake_payload(f), sizeof(fence));
