@@ -389,7 +389,7 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 
 	spin_lock_bh(&g->lock);
 	if (g->dead || g->state == VIRTMESH_GROUP_FORMING) {
-		err = g->dead ? -ENODEV : -EBUSY; /* another thread forms it */
+		err = g->dead ? vmesh_group_ready(g) : -EBUSY; /* another thread forms it */
 		spin_unlock_bh(&g->lock);
 		return err;
 	}
@@ -401,7 +401,7 @@ int vmesh_group_form(struct vmesh_group *g, struct virtmesh_group_form *arg)
 						nsecs_to_jiffies(arg->timeout_ns) + 1);
 
 	spin_lock_bh(&g->lock);
-	err = g->form_err ?: left < 0 ? -EINTR : g->dead ? -ENODEV : 0;
+	err = g->form_err ?: left < 0 ? -EINTR : g->dead ? vmesh_group_ready(g) : 0;
 	if (g->state == VIRTMESH_GROUP_FORMING) {
 		g->state = g->was_formed ? VIRTMESH_GROUP_FENCED : VIRTMESH_GROUP_CREATED;
 		err = err ?: -ETIMEDOUT;

@@ -79,6 +79,16 @@ static void forms_without_who_left(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* Nothing is wrong with the device when the program itself leaves what it forms. */
+static void leaves_while_it_forms(struct kunit *test)
+{
+	struct fake_forming *a = fake_form(test);
+
+	vmesh_group_leave(a->g);
+	fake_form_ends(test, a, -ECANCELED, 7);
+	vmesh_group_put(a->g);
+}
+
 /* Who leaves when it has failed already is no survivor either. */
 static void survivors_of_a_late_leave(struct kunit *test)
 {
@@ -370,6 +380,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(notices_a_leave),
 				     KUNIT_CASE(takes_what_came_before_a_leave),
 				     KUNIT_CASE(wakes_when_all_have_left),
 				     KUNIT_CASE(forms_without_who_left),
+				     KUNIT_CASE(leaves_while_it_forms),
 				     KUNIT_CASE(survivors_of_a_late_leave),
 				     KUNIT_CASE(answers_a_leave),
 				     KUNIT_CASE(leaves_until_all_know),

@@ -289,6 +289,7 @@ struct virtmesh_group_create {
  * fails with ETIMEDOUT, names it, and may be repeated: a node that is gone may
  * come back. EXDEV: a member's list of nodes is another one. EHOSTUNREACH: the
  * others have excluded this node. EBUSY: another thread forms the group.
+ * ECANCELED: another thread has left it.
  */
 struct virtmesh_group_form {
 	__u64 timeout_ns;
