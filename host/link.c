@@ -20,6 +20,15 @@
 /* The kernel's IN6_ADDR_GEN_MODE_NONE is in <linux/if_link.h>. */
 #define NL_ANSWER_MAX 32768
 
+/* dev_valid_name(), whose isspace() is of Latin-1; a '%' it would put a number in place of. */
+bool vm_link_name_valid(const char *name)
+{
+	size_t len = strnlen(name, IF_NAMESIZE);
+
+	return len && len < IF_NAMESIZE && strcmp(name, ".") && strcmp(name, "..") &&
+	       !strpbrk(name, "/:% \t\n\v\f\r\xa0");
+}
+
 struct nl_request {
 	struct nlmsghdr nh;
 	struct ifinfomsg ifi;

@@ -31,6 +31,9 @@ struct vm_link {
 	char kind[16]; /* "tun", "veth", ..; empty for hardware */
 };
 
+/* Could an interface be called @name? By the kernel's rules; the name may be a path's part. */
+bool vm_link_name_valid(const char *name);
+
 int vm_link_get(__u32 ifindex, struct vm_link *link);
 int vm_link_get_name(const char *name, struct vm_link *link);
 

@@ -19,6 +19,7 @@
 
 #include "cmd.h"
 #include "libprint.h"
+#include "link.h"
 #include "log.h"
 #include "room.h"
 
@@ -167,6 +168,19 @@ static int parse_number(const char *what, const char *text, unsigned int min, un
 		return -1;
 	}
 	*value = n;
+	return 0;
+}
+
+/* It becomes part of paths as well: none that could lead elsewhere goes further than this. */
+static int parse_name(const char *text, struct vm_args *args)
+{
+	if (!vm_link_name_valid(text)) {
+		vm_err("\"%s\" cannot be the name of an interface: 1 to %d characters, without "
+		       "'/', ':', '%%' and blanks, and neither \".\" nor \"..\"",
+		       text, IF_NAMESIZE - 1);
+		return -1;
+	}
+	args->name = text;
 	return 0;
 }
 
@@ -398,9 +412,9 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 	}
 
 	if (optind < argc && v->must & POSITIONAL) {
-		if (v->must & POS_NAME)
-			args->name = argv[optind];
-		else if (parse_ensemble(argv[optind], args))
+		err = v->must & POS_NAME ? parse_name(argv[optind], args) :
+					   parse_ensemble(argv[optind], args);
+		if (err)
 			return 1 + VM_EXIT_USAGE;
 		given |= v->must & POSITIONAL;
 		optind++;

@@ -17,6 +17,7 @@
 
 #include <virtmesh/ctl.h>
 
+#include "link.h"
 #include "log.h"
 #include "room.h"
 
@@ -81,10 +82,24 @@ static int make_room(int rooms, const char *name, uid_t owner, gid_t group)
 	return err;
 }
 
+/* A path or ".." is a directory of somebody else, which both would take for a room. */
+static int check_name(const char *name)
+{
+	if (vm_link_name_valid(name))
+		return 0;
+	vm_err("\"%s\" cannot be the name of a port", name);
+	return -EINVAL;
+}
+
 int vm_room_make(const char *name, uid_t owner, gid_t group)
 {
-	int rooms = open_rooms(true), err = rooms;
+	int rooms, err;
 
+	err = check_name(name);
+	if (err)
+		return err;
+	rooms = open_rooms(true);
+	err = rooms;
 	if (rooms >= 0) {
 		err = make_room(rooms, name, owner, group);
 		close(rooms);
@@ -121,8 +136,13 @@ static int remove_room(int rooms, const char *name)
 
 int vm_room_remove(const char *name)
 {
-	int rooms = open_rooms(false), err = rooms;
+	int rooms, err;
 
+	err = check_name(name);
+	if (err)
+		return err;
+	rooms = open_rooms(false);
+	err = rooms;
 	if (rooms >= 0) {
 		err = remove_room(rooms, name);
 		close(rooms);

@@ -23,7 +23,8 @@ const char *vm_room_socket(const char *name, char *path);
 
 /*
  * Make port @name's directory, or mend it: @owner's and @group's, and closed to
- * all others. @group -1: the one it has, or @owner's own.
+ * all others. @group -1: the one it has, or @owner's own. -EINVAL, here and in
+ * vm_room_remove(), for a name that no interface can have.
  */
 int vm_room_make(const char *name, uid_t owner, gid_t group);
 /* Remove it and the sockets in it. 0 as well when there is none. */

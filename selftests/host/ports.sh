@@ -81,7 +81,7 @@ twice() {
 }
 
 conflicts() {
-	local before long=abcdefghijklmnop
+	local before long=abcdefghijklmnop name verb
 	virtmesh ensemble add 2
 	virtmesh port add vm1 --ensemble 1 --node 1
 	ip tuntap add dev mine mode tap
@@ -101,11 +101,16 @@ conflicts() {
 	fails 1 virtmesh port add lo --ensemble 1 --node 2
 	fails 1 virtmesh port add vmesh0 --ensemble 1 --node 2
 	says "is the broker's"
-	fails 1 virtmesh port add "$long" --ensemble 1 --node 2
+	fails 2 virtmesh port add "$long" --ensemble 1 --node 2
 	says "1 to 15 characters"
-	for name in "" "a/b" "a b" . .. "vm%d"; do
-		fails 1 virtmesh port add "$name" --ensemble 1 --node 2
-		says "name of a tap"
+	for name in "" "a/b" "a b" "a:b" . .. "vm%d" /run ../x $'a\n' $'a\xa0'; do
+		fails 2 virtmesh port add "$name" --ensemble 1 --node 2
+		says "name of an interface"
+		for verb in "port del" detach qemu-args uml-args "attach --ensemble 1 --node 2"; do
+			# shellcheck disable=SC2086 # words
+			fails 2 virtmesh $verb -- "$name"
+			says "name of an interface"
+		done
 	done
 	fails 1 virtmesh attach vm1 --ensemble 1 --node 1
 	says "port del vm1"

@@ -92,6 +92,26 @@ hostile_room() {
 	eq "$(virtmesh show --json | grep -c '"vm1"' || :)" 0
 }
 
+# A name is not a way to another directory: all that is below /run/virtmesh, and elsewhere.
+names_that_lead_elsewhere() {
+	local name before
+	mkdir -p -m 751 "$ROOMS" "$ROOMS"/x/y /run/virtmesh/precious "$tmp/victim"
+	touch /run/virtmesh/ctl.sock /run/virtmesh/precious/file "$ROOMS"/file "$tmp/victim/file"
+	chmod 750 "$tmp/victim" /run/virtmesh/precious
+	before=$(everything)
+	for name in .. . ../precious ../../virtmesh "$tmp/victim" ./x x/y "$ROOMS/x" \
+		"$(printf '../%.0s' {1..40})run/virtmesh"; do
+		fails 2 add "$name" 1
+		says "name of an interface"
+		fails 2 virtmesh port del "$name"
+		eq "$(everything)" "$before" "$name"
+	done
+	rm -r /run/virtmesh/precious /run/virtmesh/ctl.sock "$ROOMS" "$tmp/victim"
+}
+everything() {
+	find /run/virtmesh "$tmp/victim" -printf '%p %m %U %G\n' | sort
+}
+
 room_of_a_port_that_vanished() {
 	add vm1 1
 	add vm2 2
@@ -171,6 +191,8 @@ case_on "port add --vhost-user makes a room for the port's user and the VMM's gr
 case_on "without --owner a vhost-user port is the user virtmesh-port's" with_mesh default_owner
 case_on "the same vhost-user port twice mends its room, another kind is refused" with_mesh twice
 case_on "what an owner leaves in a room is not followed" with_mesh hostile_room
+case_on "a name that leads elsewhere is refused, and nothing there changes" \
+	with_mesh names_that_lead_elsewhere
 case_on "the room of a port whose interface vanished goes with the next change" \
 	with_mesh room_of_a_port_that_vanished
 case_on "show, doctor and port del tell which process serves a port" with_mesh served
