@@ -142,7 +142,7 @@ static void usage_verb(FILE *to, const struct verb *v)
 			"  --group     whose VMMs reach the socket (default: the owner's group)\n");
 	if ((v->must | v->may) & OPT_MEMORY)
 		fprintf(to,
-			"  --memory    the guest's, for a vhost-user port: 512M, 4G\n"
+			"  --memory    the guest's, for a vhost-user port: 512M, 4G; 512 is 512M\n"
 			"  --listen    QEMU listens at the socket, and virtmesh-port connects\n");
 	if ((v->must | v->may) & OPT_LOSS)
 		fprintf(to,
@@ -228,7 +228,7 @@ static int parse_group(const char *text, struct vm_args *args)
 	return 0;
 }
 
-/* "512M", "4G", "2048": it becomes part of QEMU's arguments. */
+/* "512M", "4G", "2048", in MiB as QEMU has it: it becomes part of QEMU's arguments. */
 static int parse_memory(const char *text, struct vm_args *args)
 {
 	size_t digits = strspn(text, "0123456789");

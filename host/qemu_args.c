@@ -128,11 +128,13 @@ static void add_tap(struct words *words, const char *id, const char *name, bool 
  */
 static void add_vhost_user(struct words *words, const char *id, const struct vm_args *args)
 {
+	const char *unit = args->memory[strspn(args->memory, "0123456789")] ? "" : "M";
 	char path[VM_ROOM_PATH], text[QEMU_TEXT];
 
-	add(words, "-m", "%s", args->memory);
-	add(words, "-object", "memory-backend-memfd,id=virtmesh-memory,share=on,size=%s",
-	    args->memory);
+	/* Without a unit a number would be MiB for -m and bytes for the object. */
+	add(words, "-m", "%s%s", args->memory, unit);
+	add(words, "-object", "memory-backend-memfd,id=virtmesh-memory,share=on,size=%s%s",
+	    args->memory, unit);
 	add(words, "-machine", "memory-backend=virtmesh-memory");
 	add(words, "-chardev", "socket,id=%s-socket,path=%s,%s", id,
 	    escaped(vm_room_socket(args->name, path), text),

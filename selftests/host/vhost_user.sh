@@ -95,7 +95,8 @@ hostile_room() {
 # A name is not a way to another directory: all that is below /run/virtmesh, and elsewhere.
 names_that_lead_elsewhere() {
 	local name before
-	mkdir -p -m 751 "$ROOMS" "$ROOMS"/x/y /run/virtmesh/precious "$tmp/victim"
+	mkdir -p "$ROOMS"/x/y /run/virtmesh/precious "$tmp/victim"
+	chmod 751 /run/virtmesh "$ROOMS"
 	touch /run/virtmesh/ctl.sock /run/virtmesh/precious/file "$ROOMS"/file "$tmp/victim/file"
 	chmod 750 "$tmp/victim" /run/virtmesh/precious
 	before=$(everything)
@@ -168,6 +169,9 @@ args_for_vmms() {
 	says "path=$ROOMS/vm1/vhost-user.sock,reconnect=1"
 	says "csum=off,gso=off"
 	says "mac=$(mac 1 1),"
+	# A bare number: MiB, in both places.
+	out=$(virtmesh qemu-args vm1 --memory 2048)
+	says "-m 2048M -object memory-backend-memfd,id=virtmesh-memory,share=on,size=2048M -machine"
 	out=$(virtmesh qemu-args vm1 --memory 512M --listen)
 	says "path=$ROOMS/vm1/vhost-user.sock,server=on,wait=off"
 	fails 1 virtmesh qemu-args vm2 --memory 512M
