@@ -16,6 +16,7 @@
 #include "faults_view.h"
 #include "hints.h"
 #include "log.h"
+#include "veth.h"
 #include "xdp.h"
 
 static int explain(int err)
@@ -80,6 +81,22 @@ static int set_flags(const struct vm_state *st, struct vm_ports *ports, __u32 en
 	return err;
 }
 
+/* Put back what publish() changed at the detour's other end. 0 as well when it has gone. */
+static int restore_peer(__u32 ifindex, __u32 changed)
+{
+	struct vm_link link;
+	int err;
+
+	err = vm_link_get(ifindex, &link);
+	if (!err)
+		err = vm_veth_restore(&link, changed);
+	if (!err || err == -ENODEV)
+		return 0;
+	vm_err("cannot put back what the detour changed at the peer of interface %u: %s; try again",
+	       ifindex, strerror(-err));
+	return err;
+}
+
 static int withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
 {
 	const struct vm_port_entry *entry = vm_ports_by_ifindex(ports, ifindex);
@@ -88,6 +105,10 @@ static int withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex)
 
 	if (!entry)
 		return 0;
+	/* Before the entry goes, which alone knows. */
+	err = restore_peer(ifindex, entry->port.flags);
+	if (err)
+		return err;
 	xdp = (struct vm_xdp){ entry->port.flags, entry->port.prog_id };
 	err = vm_ports_withdraw(st, ports, ifindex);
 	if (err && vm_ports_by_ifindex(ports, ifindex))
@@ -102,7 +123,7 @@ static int publish(struct vm_state *st, struct vm_ports *ports, const struct vm_
 {
 	struct bpf_devmap_val target = { .ifindex = link->ifindex };
 	struct vm_port port = { .mtu = link->mtu, .flags = VM_PORT_THROUGH };
-	__u32 ifindex = link->ifindex, slot;
+	__u32 ifindex = link->ifindex, slot, changed;
 	struct vm_xdp xdp;
 	int err;
 
@@ -110,11 +131,14 @@ static int publish(struct vm_state *st, struct vm_ports *ports, const struct vm_
 	if (err < 0)
 		return err;
 	slot = err;
-	err = vm_xdp_attach(st, link, &xdp);
+	err = vm_veth_prepare(link, NULL, &changed);
 	if (err)
 		return err;
+	err = vm_xdp_attach(st, link, &xdp);
+	if (err)
+		goto restore;
 	port.slot = slot;
-	port.flags |= xdp.flags;
+	port.flags |= xdp.flags | changed;
 	port.prog_id = xdp.prog_id;
 	port.tx_dropped = link->tx_dropped;
 	port.added_ns = vm_clock_ns(CLOCK_REALTIME);
@@ -145,6 +169,8 @@ undo_taps:
 	bpf_map_delete_elem(st->maps.taps, &slot);
 detach:
 	vm_xdp_detach(st, ifindex, &xdp);
+restore:
+	vm_veth_restore(link, changed);
 	return err;
 }
 

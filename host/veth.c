@@ -44,16 +44,20 @@ static int set(const char *name, __u32 get_cmd, __u32 set_cmd, __u32 on)
 	return err ?: 1;
 }
 
-static void tell_elsewhere(const struct vm_link *link, const __u8 mac[6])
+static void tell_elsewhere(const struct vm_link *link, const __u8 *mac)
 {
+	char address[64] = "";
+
+	if (mac)
+		snprintf(address, sizeof(address),
+			 " && ip link set dev PEER address %02x:%02x:%02x:%02x:%02x:%02x", mac[0],
+			 mac[1], mac[2], mac[3], mac[4], mac[5]);
 	vm_warn("the peer of %s is in another network namespace; there, type: "
-		"ethtool -K PEER gro on tx off && "
-		"ip link set dev PEER address %02x:%02x:%02x:%02x:%02x:%02x "
-		"(PEER is its interface %u: ip link | grep ^%u:)",
-		link->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], link->peer, link->peer);
+		"ethtool -K PEER gro on tx off%s (PEER is its interface %u: ip link | grep ^%u:)",
+		link->name, address, link->peer, link->peer);
 }
 
-int vm_veth_prepare(const struct vm_link *link, const __u8 mac[6], __u32 *changed)
+int vm_veth_prepare(const struct vm_link *link, const __u8 *mac, __u32 *changed)
 {
 	struct vm_link peer;
 	int err;
@@ -79,7 +83,7 @@ int vm_veth_prepare(const struct vm_link *link, const __u8 mac[6], __u32 *change
 		goto explain;
 	*changed |= err ? VM_PORT_PEER_CSUM : 0;
 
-	if (memcmp(peer.mac, mac, sizeof(peer.mac)))
+	if (mac && memcmp(peer.mac, mac, sizeof(peer.mac)))
 		vm_warn("the node behind %s must use its mesh address: "
 			"ip link set dev %s address %02x:%02x:%02x:%02x:%02x:%02x",
 			link->name, peer.name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);

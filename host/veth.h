@@ -13,10 +13,11 @@
 
 /*
  * Set the peer of @link up, if it is in this network namespace; tell what to
- * type there if it is not. *@changed gets those of VM_PORT_PEER_* that were
- * changed. 0, or -errno explained on stderr (and nothing changed).
+ * type there if it is not. @mac: the address a node must have there; NULL: no
+ * node is. *@changed gets those of VM_PORT_PEER_* that were changed. 0, or
+ * -errno explained on stderr (and nothing changed).
  */
-int vm_veth_prepare(const struct vm_link *link, const __u8 mac[6], __u32 *changed);
+int vm_veth_prepare(const struct vm_link *link, const __u8 *mac, __u32 *changed);
 /* Undo @changed. 0 as well when the peer has gone, or moved. -errno: silent, try again. */
 int vm_veth_restore(const struct vm_link *link, __u32 changed);
 

@@ -142,6 +142,37 @@ led_away() {
 	ip link del away
 }
 
+# With its peer set up as attach does it, or whatever is led there would be lost.
+led_away_by_veth() {
+	local before was
+	nodes 1 2
+	ip link add w1 type veth peer name w2
+	ip link set dev w1 addrgenmode none up mtu 3366
+	ip link set dev w2 addrgenmode none up mtu 3366
+	was=$(ethtool -k w2)
+	before=$(mapdump)
+	out=$(virtmesh ensemble faults 1 --through w1 2>&1)
+	case $out in *"must use its mesh address"*) fail "$out" ;; esac
+	receive w2 2
+	frame send vm1 "$(mac 1 2)" "$(mac 1 1)" 0x88b5 64 5
+	frame send vm1 03:4d:00:01:ff:ff "$(mac 1 1)" 0x88b5 64 6
+	received w2 $! <<-END
+		$(mac 1 2) $(mac 1 1) 88b5 64 5
+		03:4d:00:01:ff:ff $(mac 1 1) 88b5 64 6
+	END
+	eq "$(port_json w1 tx_frames) $(port_json w1 lost)" "2 0"
+	receive vm2 1
+	frame send w2 "$(mac 1 2)" "$(mac 1 1)" 0x88b5 64 7
+	received vm2 $! <<<"$(mac 1 2) $(mac 1 1) 88b5 64 7"
+	virtmesh ensemble faults 1 --loss 1
+	eq "$(ethtool -k w2)" "$was"
+	virtmesh ensemble faults 1 --through w1
+	virtmesh ensemble faults 1 --off
+	eq "$(ethtool -k w2)" "$was"
+	eq "$(mapdump)" "$before"
+	ip link del w1
+}
+
 # model WANT OPTION...: through the program with the seeded model. Of 40 frames from node
 # 1 to 2 and 40 to all (nodes 2 and 3), what it did, and what came of it, must add up.
 model() {
@@ -265,6 +296,7 @@ case_on "the same seed loses the same frames" with_mesh same_seed_same_frames 3
 case_on "show, list and doctor tell of them" with_mesh told
 case_on "ports that come later have them, the next ensemble has not" with_mesh later_ports_too
 case_on "detour: out by an interface, and in by it as anybody" with_mesh led_away
+case_on "detour by a veth: its peer is set up, and put back" with_mesh led_away_by_veth
 case_on "the model does nothing, in order" with_mesh nothing_happens
 case_on "the model loses, doubles, holds and delays" with_mesh everything_happens
 case_on "one kind after the other" with_mesh changed
