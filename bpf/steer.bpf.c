@@ -366,6 +366,7 @@ static __always_inline enum vm_drop lost_reason(int err)
 		return VM_DROP_LOST_FULL;
 	case -ENXIO: /* no queue: nobody has the tap open, or the veth's peer is not ready */
 	case -ENETDOWN:
+	case -EOPNOTSUPP: /* the same of the veth, where the devmap asks before the driver */
 		return VM_DROP_LOST_CLOSED;
 	case -EMSGSIZE:
 		return VM_DROP_LOST_MTU;

@@ -172,7 +172,7 @@ enum vm_drop {
 	VM_DROP_DEST_MTU, /* longer than the destination, or one of the group, takes */
 	VM_DROP_REDIRECT, /* the kernel refused the redirect outright */
 	VM_DROP_LOST_FULL, /* the target's ring was full */
-	VM_DROP_LOST_CLOSED, /* nobody holds the target open, or it is down */
+	VM_DROP_LOST_CLOSED, /* nobody holds the target open; or it is down, or takes no redirects */
 	VM_DROP_LOST_MTU, /* over the target's MTU as the kernel saw it */
 	VM_DROP_LOST_OTHER, /* any other refusal of the target */
 	VM_DROP_LOST_FAULT, /* lost on purpose: struct vm_faults */

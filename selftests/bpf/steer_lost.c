@@ -113,7 +113,7 @@ TEST_F(lost, interface_that_takes_no_redirects)
 	bed_frame_to(frame, 64, lo.addr, self->a.addr, 1);
 	ASSERT_EQ(0, bed_live_run(&self->bed, self->a.link.ifindex, frame, 64, 3));
 	want[1] = (struct bed_want){ lo.slot, { 0, 0, 3, 192 } };
-	want[1].counters.drops[VM_DROP_LOST_OTHER] = 3;
+	want[1].counters.drops[VM_DROP_LOST_CLOSED] = 3;
 	EXPECT_EQ(0, bed_differences(&self->bed, want, 2));
 }
 

@@ -170,6 +170,14 @@ led_away_by_veth() {
 	virtmesh ensemble faults 1 --off
 	eq "$(ethtool -k w2)" "$was"
 	eq "$(mapdump)" "$before"
+	# Somebody turns it off again: told as what it is, a receiver that is not ready.
+	virtmesh ensemble faults 1 --through w1
+	ethtool -K w2 gro off >/dev/null
+	frame send vm1 "$(mac 1 2)" "$(mac 1 1)" 0x88b5 64 8
+	virtmesh drops --json >"$tmp/drops.json"
+	eq "$(awk -F'"' '$2 == "port" { n = $4 } n == "w1" && $2 == "lost-closed" { gsub(/[^0-9]/, "", $3); print $3 }' \
+		"$tmp/drops.json")" 1 "lost-closed"
+	virtmesh ensemble faults 1 --off
 	ip link del w1
 }
 
