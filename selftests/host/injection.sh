@@ -186,6 +186,7 @@ led_away_by_veth() {
 model() {
 	local pid n
 	nodes 1 2 3
+	rm -f "$tmp/detour"
 	detour away 1,2,3 mtu=3366 "$@" >"$tmp/detour" &
 	pid=$!
 	wait_until 5 grep -q ready "$tmp/detour"
