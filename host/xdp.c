@@ -276,8 +276,12 @@ int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct 
 	if (mode == XDP_MODE_SKB) {
 		snprintf(why, sizeof(why), "another program is attached in the generic one");
 	} else if (!link->xdp_id &&
-		   (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE || err == -E2BIG)) {
-		/* What drivers say when they have no native XDP, or not at this MTU. */
+		   (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE || err == -E2BIG ||
+		    err == -ENOSPC)) {
+		/*
+		 * What drivers say when they have no native XDP, or not at this MTU; a veth
+		 * ENOSPC when its peer has more queues to send than it has to receive.
+		 */
 		mode = XDP_MODE_SKB;
 		err = attach(st, link->ifindex, mode, &xdp->prog_id);
 	}

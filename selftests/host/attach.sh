@@ -101,6 +101,21 @@ veth_too_long_for_native() {
 	ip link del v1
 }
 
+veth_with_too_few_queues_for_native() {
+	ip link add numtxqueues 1 numrxqueues 1 name w1 type veth peer name w2 numtxqueues 4 numrxqueues 4
+	ip link set dev w1 addrgenmode none up mtu 1500
+	ip link set dev w2 addrgenmode none up mtu 1500 address "$(mac 1 2)"
+	out=$(virtmesh attach w1 --ensemble 1 --node 2 2>&1)
+	says "the native XDP path was refused"
+	eq "$(port_json w1 mode)" generic
+	virtmesh port add vm1 --ensemble 1 --node 1
+	receive vm1 1
+	frame send w2 "$(mac 1 1)" "$(mac 1 2)" 0x0800 1000 12
+	received vm1 $! <<<"$(mac 1 1) $(mac 1 2) 0800 1000 12"
+	virtmesh detach w1
+	ip link del w1
+}
+
 in_other_netns() {
 	[ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$1/ns/net")" ]
 }
@@ -273,6 +288,8 @@ case_on "a veth's peer gets GRO and loses checksum offload, and gets it back" wi
 case_on "the address a veth's peer must have is told" with_mesh veth_address_hint
 case_on "a veth too long for native XDP is attached in the generic path, with the reason" \
 	with_mesh veth_too_long_for_native
+case_on "a veth with too few queues for native XDP is attached in the generic path" \
+	with_mesh veth_with_too_few_queues_for_native
 case_on "bytes cross between a tap and a container's veth, and the container ends" \
 	with_mesh container
 case_on "another program in the way is refused by name, and left alone" \
