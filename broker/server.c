@@ -301,7 +301,8 @@ static void pump(struct broker *b, struct client *c)
 		answer(b, c);
 		return;
 	}
-	if (c->watching && (tell_watcher(b, c) || c->closing))
+	/* Let go, it may be nobody's already: with nothing out its slot is free at once. */
+	if (c->watching && (tell_watcher(b, c) || c->fd < 0 || c->closing))
 		return;
 	if (b->draining) {
 		if (!has_asked(c))

@@ -401,6 +401,40 @@ TEST_F(ctl, watcher_that_never_reads_is_let_go_and_changes_go_on)
 	close(watch);
 }
 
+TEST_F(ctl, watcher_lapped_while_it_was_being_answered_is_let_go_once)
+{
+	struct vm_ctl_nodes ask = { .ensemble = 0 };
+	int watch = ctl_connect(), records = 0;
+	struct vm_ctl_info info;
+	struct ctl_record rec;
+	long long start;
+
+	ASSERT_EQ(0, enter_ports(true));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	ASSERT_EQ(0, ctl_ask(watch, VM_CTL_WATCH, &ask, sizeof(ask), &rec));
+	/* More than the socket holds: the broker is in the midst of an answer, and asks nothing. */
+	for (int i = 0; i < 40; i++)
+		ASSERT_EQ(0, ctl_send(watch, VM_CTL_NODES, 1, &ask, sizeof(ask)));
+	ASSERT_EQ(0, enter_ports(false));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	ASSERT_EQ(0, enter_ports(true));
+	ASSERT_EQ(0, ctl_resync(self->ctl));
+	while (!ctl_recv(watch, &rec, BED_WAIT_MS))
+		records++;
+	EXPECT_LT(0, records);
+	EXPECT_EQ(true, bed_log_has("changes behind"));
+	ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	EXPECT_EQ(1, info.clients);
+	/* And nobody is waited for in the end. */
+	close(self->ctl);
+	start = bed_now_ms();
+	EXPECT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
+	EXPECT_GT(1000, bed_now_ms() - start);
+	close(watch);
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+	self->ctl = ctl_connect();
+}
+
 TEST_F(ctl, more_clients_than_slots_are_told_busy)
 {
 	struct vm_ctl_info info;
