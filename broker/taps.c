@@ -229,8 +229,6 @@ int taps_give(const struct broker *b, int socket, uid_t uid, const struct reques
 	int err;
 
 	*why = NULL;
-	if (taps_unread(socket))
-		return -EAGAIN;
 	ifindex = find_port(b, req->name, &port);
 	if (!ifindex)
 		return refuse(-ENOENT, "no port has that name", why);
@@ -241,6 +239,9 @@ int taps_give(const struct broker *b, int socket, uid_t uid, const struct reques
 	/* Before it is opened: a stranger's question must not keep its owner out. */
 	if (!is_owner(uid, req->name, ifindex))
 		return refuse(-EACCES, "only root and the owner of a tap may have it", why);
+	/* Only now: it is told with the name, which until here is whatever a client sent. */
+	if (taps_unread(socket))
+		return -EAGAIN;
 	if (req->op == VM_CTL_TAP)
 		err = give_tap(socket, req, ifindex, &port, why);
 	else

@@ -437,6 +437,38 @@ TEST_F(taps, client_whose_answers_are_unread_and_asks_is_let_go_and_keeps_nobody
 	close(slow);
 }
 
+/* Bytes of the log that a terminal may take for something else. */
+static int odd_bytes_in_log(void)
+{
+	FILE *file = fopen(BED_LOG, "r");
+	int c, odd = 0;
+
+	if (!file)
+		return -1;
+	while ((c = getc(file)) != EOF)
+		odd += (c < 0x20 || c > 0x7e) && c != '\n';
+	fclose(file);
+	return odd;
+}
+
+static int asks_by_an_odd_name_with_an_answer_unread(void)
+{
+	int ctl = ctl_connect();
+	struct ctl_record rec;
+
+	if (ask_unread(ctl) || ask(ctl, VM_CTL_TAP, "\033[7m\"\a\377") ||
+	    ctl_recv(ctl, &rec, BED_WAIT_MS) || ctl_recv(ctl, &rec, BED_WAIT_MS))
+		return 1;
+	return rec.msg.error;
+}
+
+TEST_F(taps, names_of_no_port_do_not_come_into_the_log)
+{
+	EXPECT_EQ(ENOENT, as_user(STRANGER, asks_by_an_odd_name_with_an_answer_unread));
+	EXPECT_EQ(ENOENT, as_user(0, asks_by_an_odd_name_with_an_answer_unread));
+	EXPECT_EQ(0, odd_bytes_in_log());
+}
+
 /* A /dev where null(4) plays vhost-net. */
 static int fake_vhost_net(void)
 {
