@@ -6,8 +6,8 @@ DAEMON_OBJS	:= $(addprefix $(O)/host/,calls.o manager.o rights.o)
 
 # keep sorted
 HOST_OBJS	:= $(addprefix $(O)/host/, \
-		   attach.o bpffs.o broker.o clock.o doctor.o drops.o ensemble.o ensemble_faults.o \
-		   faults.o faults_view.o groups.o hints.o holder.o \
+		   attach.o bpffs.o broker.o broker_info.o clock.o doctor.o drops.o ensemble.o \
+		   ensemble_faults.o faults.o faults_view.o groups.o hints.o holder.o \
 		   join.o json.o libprint.o main.o nodes.o port.o ports.o qemu_args.o room.o \
 		   show.o state.o table.o veth.o view.o xdp.o xdp_pins.o)
 

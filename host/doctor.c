@@ -21,7 +21,7 @@
 #include <bpf/libbpf.h>
 
 #include "bpffs.h"
-#include "broker.h"
+#include "broker_info.h"
 #include "cmd.h"
 #include "faults_view.h"
 #include "json.h"
@@ -231,18 +231,26 @@ static void check_vhost_user(struct report *r)
 		found(r, OK, "hugepages", NULL, "none reserved: guests' memory is in small pages");
 }
 
-static void check_broker(struct report *r)
+/* @mesh: there is one on this host, which the broker should know. */
+static void check_broker(struct report *r, bool mesh)
 {
-	int fd = vm_broker_connect();
+	struct vm_ctl_info info;
+	int err = vm_broker_info(&info);
 
-	if (fd >= 0)
-		found(r, OK, "broker", NULL, "answers on %s", VM_CTL_SOCKET);
-	else
+	if (err == -ENOTCONN)
 		found(r, WARN, "broker",
 		      "systemctl start virtmeshd (nodes that have joined exchange frames without it)",
-		      "%s: %s", VM_CTL_SOCKET, fd == -ENOTCONN ? "nobody answers" : strerror(-fd));
-	if (fd >= 0)
-		close(fd);
+		      "%s: nobody answers", VM_CTL_SOCKET);
+	else if (err)
+		found(r, WARN, "broker", "systemctl restart virtmeshd (its log may tell why)",
+		      "%s does not answer as the broker does: %s", VM_CTL_SOCKET, strerror(-err));
+	else if (mesh && !info.has_state)
+		found(r, WARN, "broker",
+		      "systemctl restart virtmeshd, in this network namespace and with this " VM_BPFFS
+		      " (its log tells why)",
+		      "pid %u answers on %s, but has not got this mesh", info.pid, VM_CTL_SOCKET);
+	else
+		found(r, OK, "broker", NULL, "answers on %s", VM_CTL_SOCKET);
 }
 
 static void check_room(struct report *r, const char *check, const struct vm_view *v)
@@ -321,7 +329,8 @@ static void check_faults(__u32 ensemble, const struct vm_faults *faults, void *a
 	found(arg, WARN, check, mend, "%s", vm_faults_text(faults, text, sizeof(text)));
 }
 
-static void check_state(struct report *r)
+/* Is there a mesh? */
+static bool check_state(struct report *r)
 {
 	struct vm_maps maps;
 	struct vm_view *views;
@@ -335,22 +344,22 @@ static void check_state(struct report *r)
 		vm_maps_close(&maps);
 	if (err == -ENOENT) {
 		found(r, OK, "mesh", NULL, "none yet: virtmesh ensemble add 1 makes one");
-		return;
+		return false;
 	}
 	if (err == -EXDEV) {
 		found(r, FAIL, "mesh",
 		      "run this in that namespace; or, if it is gone, rm -r " VM_PIN_DIR,
 		      "belongs to another network namespace");
-		return;
+		return true;
 	}
 	if (err) {
 		found(r, FAIL, "mesh",
 		      "remove it with the version that made it, or rm -r " VM_PIN_DIR,
 		      "cannot open %s: %s", VM_PIN_DIR, strerror(-err));
-		return;
+		return true;
 	}
 	if (vm_state_read(&st))
-		return;
+		return true;
 	found(r, OK, "mesh", NULL, "%s", VM_PIN_DIR);
 	found(r, st.dispatcher ? OK : WARN, "dispatcher",
 	      "a kernel that loads freplace programs (ports work without, but no other XDP program can "
@@ -365,6 +374,7 @@ static void check_state(struct report *r)
 	}
 	vm_faults_each(&st.maps, 0, check_faults, r);
 	vm_state_close(&st);
+	return true;
 }
 
 int vm_cmd_doctor(const struct vm_args *args)
@@ -384,8 +394,7 @@ int vm_cmd_doctor(const struct vm_args *args)
 		check_memlock(&r);
 		check_devices(&r);
 		check_vhost_user(&r);
-		check_state(&r);
-		check_broker(&r);
+		check_broker(&r, check_state(&r));
 	}
 
 	if (args->json) {

@@ -2,9 +2,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "broker.h"
+#include "broker_info.h"
 #include "cmd.h"
 #include "faults_view.h"
 #include "json.h"
@@ -118,7 +117,18 @@ static void print_faults(__u32 ensemble, const struct vm_faults *faults, void *a
 	       vm_faults_text(faults, text, sizeof(text)), ensemble);
 }
 
-static int print_table(const struct vm_state *st, bool broker, const struct vm_view *views,
+/* Whether states are kept up to date: @broker is what vm_broker_info() returned. */
+static const char *broker_text(int broker, const struct vm_ctl_info *info)
+{
+	if (broker == -ENOTCONN)
+		return "not running: states are as it left them";
+	if (broker)
+		return "not answering: states are as it left them";
+	return info->has_state ? "running" :
+				 "running, but without this mesh: states are as they were left";
+}
+
+static int print_table(const struct vm_state *st, const char *broker, const struct vm_view *views,
 		       size_t n)
 {
 	struct vm_table *table =
@@ -135,7 +145,7 @@ static int print_table(const struct vm_state *st, bool broker, const struct vm_v
 	       st->dispatcher ?
 		       "attached through libxdp's dispatcher" :
 		       "one XDP program an interface (no libxdp dispatcher on this kernel)",
-	       broker ? "running" : "not running: states are as it left them");
+	       broker);
 	vm_faults_each(&st->maps, 0, print_faults, NULL);
 	return 0;
 }
@@ -143,10 +153,10 @@ static int print_table(const struct vm_state *st, bool broker, const struct vm_v
 int vm_cmd_show(const struct vm_args *args)
 {
 	struct vm_view *views;
+	struct vm_ctl_info info;
 	struct vm_state st;
-	bool broker;
+	int broker, err;
 	size_t n;
-	int fd, err;
 
 	err = vm_state_read(&st);
 	if (err)
@@ -160,11 +170,9 @@ int vm_cmd_show(const struct vm_args *args)
 	if (err)
 		goto close;
 	vm_views_hold(views, n);
-	fd = vm_broker_connect();
-	broker = fd >= 0;
-	if (broker)
-		close(fd);
-	err = args->json ? print_json(&st, broker, views, n) : print_table(&st, broker, views, n);
+	broker = vm_broker_info(&info);
+	err = args->json ? print_json(&st, !broker && info.has_state, views, n) :
+			   print_table(&st, broker_text(broker, &info), views, n);
 	free(views);
 close:
 	vm_state_close(&st);

@@ -56,8 +56,40 @@ stopped() {
 	[ $((SECONDS - start)) -le 5 ] || fail "waited $((SECONDS - start)) s"
 	fails 1 virtmesh nodes
 	says "did not answer"
+	# That it can be connected to says nothing.
+	out=$(virtmesh doctor)
+	says "does not answer as the broker does"
+	says "systemctl restart virtmeshd"
+	out=$(virtmesh show)
+	says "broker not answering"
+	eq "$(json /broker_running virtmesh show --json)" false
 	kill -CONT "$broker"
 	eq "$(in_broker 1)" "1 1 absent vm1"
+	stop_pid "$broker"
+}
+
+in_another_bpffs() {
+	mount -t bpf bpf /sys/fs/bpf && exec virtmeshd
+}
+
+# It answers, and knows nothing of the mesh: the pins it sees are others.
+without_the_mesh() {
+	export -f in_another_bpffs
+	unshare --mount "$BASH" -c in_another_bpffs >"$tmp/broker.log" 2>&1 &
+	broker=$!
+	wait_until 10 virtmesh nodes
+	out=$(virtmesh doctor)
+	says "has not got this mesh"
+	out=$(virtmesh show)
+	says "without this mesh"
+	eq "$(json /broker_running virtmesh show --json)" false
+	stop_pid "$broker"
+}
+
+# Before the first ensemble that is as it should be.
+before_the_mesh() {
+	start_broker
+	virtmesh doctor | grep -q "ok *broker *answers"
 	stop_pid "$broker"
 }
 
@@ -165,6 +197,8 @@ no_right() {
 command -v virtmeshd >/dev/null || skip_all "virtmeshd is not built"
 case_on "the broker knows of a change when the command ends" with_mesh told_of_changes
 case_on "a stopped broker is waited for a bounded time, and the change is made" with_mesh stopped
+case_on "doctor and show look whether the broker has the mesh" with_mesh without_the_mesh
+case_on "a broker before the first ensemble is as it should be" before_the_mesh
 case_on "a killed broker is no reason to wait or to warn" with_mesh killed
 case_on "a broker that ends while it is asked is no reason to warn" with_mesh ends_meanwhile
 case_on "nonsense from the socket is an error, and no change fails for it" with_mesh nonsense
