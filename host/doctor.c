@@ -275,25 +275,71 @@ static void check_room(struct report *r, const char *check, const struct vm_view
 		      v->holder.pid, v->holder.vhost_net ? ", with kernel vhost-net" : "");
 }
 
-static void check_port(struct report *r, const struct vm_view *v)
+/* A port that has an entry and no interface. */
+static void found_gone(struct report *r, const struct vm_view *v)
+{
+	static const char mend[] = "any command that changes something forgets it";
+
+	if (v->port.flags & VM_PORT_BROKER)
+		found(r, FAIL, "port " VM_BROKER_IF,
+		      "virtmesh ensemble add E, of an ensemble there is, makes it again",
+		      VM_BROKER_IF " has gone: no node reaches the broker");
+	else if (v->port.flags & VM_PORT_THROUGH)
+		found(r, WARN, "port (gone)", mend,
+		      "faults lead through interface %u, which has gone", v->ifindex);
+	else
+		found(r, WARN, "port (gone)", mend, "node %u of ensemble %u: interface %u has gone",
+		      vm_addr_node(v->port.addr), vm_addr_ensemble(v->port.addr), v->ifindex);
+}
+
+/* Whose faults lead through an interface. */
+struct detour {
+	__u32 ifindex;
+	__u32 ensemble;
+};
+
+static void see_detour(__u32 ensemble, const struct vm_faults *faults, void *arg)
+{
+	struct detour *detour = arg;
+
+	if (faults->ifindex == detour->ifindex)
+		detour->ensemble = ensemble;
+}
+
+/* A port whose interface is there, without our program. */
+static void found_detached(struct report *r, const struct vm_maps *maps, const char *check,
+			   const struct vm_view *v)
+{
+	struct detour detour = { .ifindex = v->ifindex };
+	char mend[160];
+
+	if (v->port.flags & VM_PORT_BROKER) {
+		snprintf(mend, sizeof(mend), "ip link del %s, then virtmesh ensemble add E",
+			 v->link.name);
+	} else if (v->port.flags & VM_PORT_THROUGH) {
+		vm_faults_each(maps, 0, see_detour, &detour);
+		snprintf(mend, sizeof(mend),
+			 "virtmesh ensemble faults %u --off, and again --through %s",
+			 detour.ensemble, v->link.name);
+	} else {
+		snprintf(mend, sizeof(mend), "virtmesh %s %s, and add it again",
+			 v->port.flags & VM_PORT_OWNED ? "port del" : "detach", v->link.name);
+	}
+	found(r, FAIL, check, mend, "the steering program was taken off it");
+}
+
+static void check_port(struct report *r, const struct vm_maps *maps, const struct vm_view *v)
 {
 	const char *name = v->link.name;
 	char check[32], mend[160];
 
 	snprintf(check, sizeof(check), "port %s", name);
 	if (v->gone) {
-		found(r, WARN, "port (gone)", "any command that changes something forgets it",
-		      "node %u of ensemble %u: interface %u has gone", vm_addr_node(v->port.addr),
-		      vm_addr_ensemble(v->port.addr), v->ifindex);
+		found_gone(r, v);
 		return;
 	}
 	if (!v->attached) {
-		snprintf(mend, sizeof(mend), "virtmesh %s %s, and add it again",
-			 v->port.flags & VM_PORT_OWNED ? "port del" : "detach", name);
-		if (v->port.flags & VM_PORT_BROKER)
-			snprintf(mend, sizeof(mend), "ip link del %s, then virtmesh ensemble add",
-				 name);
-		found(r, FAIL, check, mend, "the steering program was taken off it");
+		found_detached(r, maps, check, v);
 		return;
 	}
 	if (v->port.flags & VM_PORT_GENERIC)
@@ -369,7 +415,7 @@ static bool check_state(struct report *r)
 	if (!vm_views_load(&st, 0, true, &views, &n)) {
 		vm_views_hold(views, n);
 		for (size_t i = 0; i < n; i++)
-			check_port(r, &views[i]);
+			check_port(r, &st.maps, &views[i]);
 		free(views);
 	}
 	vm_faults_each(&st.maps, 0, check_faults, r);

@@ -209,6 +209,35 @@ doctor_finds() {
 	says "has gone"
 }
 
+# What is no node's is not called node 0, and each has a remedy of its own.
+doctor_finds_ports_of_no_node() {
+	ip link del vmesh0
+	fails 1 virtmesh doctor
+	says "vmesh0 has gone"
+	says "virtmesh ensemble add E"
+	case $out in *"node 0"*) fail "$out" ;; esac
+	virtmesh ensemble add 1
+	virtmesh doctor >/dev/null
+
+	ip tuntap add dev away mode tap vnet_hdr
+	ip link set dev away addrgenmode none up mtu 3366
+	virtmesh ensemble faults 1 --through away
+	ip link set dev away xdpdrv off
+	fails 1 virtmesh doctor
+	says "taken off"
+	says "virtmesh ensemble faults 1 --off"
+	case $out in *detach*) fail "$out" ;; esac
+	virtmesh ensemble faults 1 --off
+	virtmesh ensemble faults 1 --through away
+	virtmesh doctor >/dev/null
+	ip link del away
+	out=$(virtmesh doctor)
+	says "faults lead through interface"
+	case $out in *"node 0"*) fail "$out" ;; esac
+	out=$(virtmesh ensemble add 1 2>&1)
+	virtmesh doctor >/dev/null
+}
+
 show_one_ensemble() {
 	virtmesh ensemble add 2
 	virtmesh port add vm1 --ensemble 1 --node 1
@@ -265,5 +294,7 @@ case_on "qemu-args has the address and MTU, and no offloads" with_mesh qemu_args
 case_on "QEMU takes what qemu-args says" with_mesh qemu_takes_the_args
 case_on "doctor finds a small ring, a small MTU, a port that is down, detached, gone" \
 	with_mesh doctor_finds
+case_on "doctor finds what is wrong with vmesh0 and with a detour" \
+	with_mesh doctor_finds_ports_of_no_node
 case_on "show --ensemble shows that one" with_mesh show_one_ensemble
 finish
