@@ -238,6 +238,24 @@ doctor_finds_ports_of_no_node() {
 	virtmesh doctor >/dev/null
 }
 
+# 1 is for who has CAP_SYS_ADMIN, which none of the services does.
+doctor_finds_no_io_uring() {
+	local off=/proc/sys/kernel/io_uring_disabled value
+	[ -e "$off" ] || skip "no kernel.io_uring_disabled (6.6)"
+	touch "$tmp/off"
+	mount --bind "$tmp/off" "$off"
+	for value in 1 2; do
+		echo "$value" >"$tmp/off"
+		out=$(virtmesh doctor)
+		says "io_uring_disabled is $value"
+		says "virtmeshd cannot run"
+		says "sysctl kernel.io_uring_disabled=0"
+	done
+	echo 0 >"$tmp/off"
+	virtmesh doctor | grep -q "ok *io_uring"
+	umount "$off"
+}
+
 show_one_ensemble() {
 	virtmesh ensemble add 2
 	virtmesh port add vm1 --ensemble 1 --node 1
@@ -296,5 +314,6 @@ case_on "doctor finds a small ring, a small MTU, a port that is down, detached, 
 	with_mesh doctor_finds
 case_on "doctor finds what is wrong with vmesh0 and with a detour" \
 	with_mesh doctor_finds_ports_of_no_node
+case_on "doctor finds io_uring disabled, and whom that stops" doctor_finds_no_io_uring
 case_on "show --ensemble shows that one" with_mesh show_one_ensemble
 finish
