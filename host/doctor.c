@@ -458,5 +458,5 @@ int vm_cmd_doctor(const struct vm_args *args)
 			printf("\n%u ok, %u to look at, %u to mend\n", r.count[OK], r.count[WARN],
 			       r.count[FAIL]);
 	}
-	return err ?: r.count[FAIL] ? -EIO : 0;
+	return r.count[FAIL] ? -EIO : err;
 }

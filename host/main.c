@@ -469,7 +469,7 @@ static int end_answer(int err)
 		return err;
 	/* What was met on the way is not in errno any more: ask; JSON has told. */
 	if (errno == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & (POLLERR | POLLHUP)))
-		return err;
+		return err == -EPIPE ? 0 : err;
 	vm_err("cannot write the answer to stdout: %s", strerror(errno ?: -err ?: EIO));
 	return err ?: -EIO;
 }

@@ -151,6 +151,13 @@ stdout_closed() {
 	exec 8<&-
 	eq "$(virtmesh show 2>&1 >&9; echo $?)" 0
 	eq "$(stdbuf --output=L virtmesh show 2>&1 >&9; echo $?)" 0
+	eq "$(virtmesh show --json 2>&1 >&9; echo $?)" 0
+	eq "$(stdbuf --output=L virtmesh show --json 2>&1 >&9; echo $?)" 0
+	# The answer of doctor is its status as well.
+	eq "$(virtmesh doctor --json 2>&1 >&9; echo $?)" 0
+	ip link set dev vmesh0 xdpdrv off
+	eq "$(virtmesh doctor --json 2>&1 >&9 || echo "status $?")" "status 1"
+	eq "$(virtmesh doctor 2>&1 >&9 || echo "status $?")" "status 1"
 	exec 9>&-
 	virtmesh ensemble del 1
 }
