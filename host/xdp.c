@@ -121,18 +121,31 @@ static __u32 dispatched_copy(struct xdp_multiprog *mp, int steer)
 	return 0;
 }
 
-/* The multiprog of @ifindex if a dispatcher runs there; the caller closes it. */
-static struct xdp_multiprog *dispatcher_of(__u32 ifindex)
+/* What libxdp calls a program of its own when it cannot read the pins of it. */
+static bool is_unread(struct xdp_multiprog *mp)
 {
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *prog = xdp_multiprog__main_prog(mp);
 
-	if (libxdp_get_error(mp))
-		return NULL;
-	if (xdp_multiprog__is_legacy(mp)) {
-		xdp_multiprog__close(mp);
-		return NULL;
+	return prog && !strcmp(xdp_program__name(prog), "xdp_dispatcher");
+}
+
+/*
+ * The multiprog of @ifindex, for the caller to close. -ENOENT when no dispatcher runs
+ * there, or the interface has gone; any other error means that one may run there still.
+ */
+static int dispatcher_of(__u32 ifindex, struct xdp_multiprog **mp)
+{
+	int err;
+
+	*mp = xdp_multiprog__get_from_ifindex(ifindex);
+	err = libxdp_get_error(*mp);
+	if (!err && xdp_multiprog__is_legacy(*mp)) {
+		err = is_unread(*mp) ? -EIO : -ENOENT;
+		xdp_multiprog__close(*mp);
 	}
-	return mp;
+	if (err)
+		*mp = NULL;
+	return err == -ENODEV ? -ENOENT : err;
 }
 
 /* 0, and *@id; -EOPNOTSUPP when libxdp did without its dispatcher: undone then. */
@@ -162,8 +175,11 @@ static int attach_dispatched(const struct vm_state *st, __u32 ifindex, enum xdp_
 	 * that runs nothing: only finding our program among its own proves it.
 	 */
 	err = vm_xdp_prog_id(xdp_program__fd(prog), id);
-	mp = dispatcher_of(ifindex);
-	if (!err && (!mp || !dispatched(mp, *id)))
+	if (!err)
+		err = dispatcher_of(ifindex, &mp);
+	else
+		mp = NULL;
+	if (err == -ENOENT || (!err && !dispatched(mp, *id)))
 		err = -EOPNOTSUPP;
 	if (mp)
 		xdp_multiprog__close(mp);
@@ -209,10 +225,16 @@ static int in_the_way(const struct vm_state *st, const struct vm_link *link)
 {
 	struct xdp_multiprog *mp;
 	char text[64];
+	int err;
 
 	if (st->dispatcher) {
-		mp = dispatcher_of(link->ifindex);
-		if (mp) {
+		err = dispatcher_of(link->ifindex, &mp);
+		if (err && err != -ENOENT) {
+			vm_err("cannot look what XDP programs run on %s: %s", link->name,
+			       strerror(-err));
+			return err;
+		}
+		if (!err) {
 			__u32 ours = dispatched_copy(mp, st->steer);
 
 			xdp_multiprog__close(mp);
@@ -275,9 +297,8 @@ int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct 
 		 *vm_libprint_kernel() ? vm_libprint_kernel() : strerror(-err));
 	if (mode == XDP_MODE_SKB) {
 		snprintf(why, sizeof(why), "another program is attached in the generic one");
-	} else if (!link->xdp_id &&
-		   (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE || err == -E2BIG ||
-		    err == -ENOSPC)) {
+	} else if (!link->xdp_id && (err == -EOPNOTSUPP || err == -EINVAL || err == -ERANGE ||
+				     err == -E2BIG || err == -ENOSPC)) {
 		/*
 		 * What drivers say when they have no native XDP, or not at this MTU; a veth
 		 * ENOSPC when its peer has more queues to send than it has to receive.
@@ -301,20 +322,35 @@ int vm_xdp_attach(const struct vm_state *st, const struct vm_link *link, struct 
 
 static int detach_dispatched(__u32 ifindex, enum xdp_attach_mode mode, __u32 id)
 {
-	struct xdp_multiprog *mp = dispatcher_of(ifindex);
+	struct xdp_multiprog *mp;
 	struct xdp_program *prog;
-	int err = 0;
+	int err;
 
-	if (!mp) {
-		/* The interface has gone, and left libxdp's own pins. */
+	err = dispatcher_of(ifindex, &mp);
+	if (err == -ENOENT) {
+		/* The interface or the dispatcher has gone, and left libxdp's own pins. */
 		libxdp_clean_references(ifindex);
 		return 0;
 	}
+	if (err)
+		return err;
 	prog = dispatched(mp, id);
 	if (prog)
 		err = xdp_program__detach(prog, ifindex, mode, 0);
 	xdp_multiprog__close(mp);
 	return err;
+}
+
+static void explain_detach(__u32 ifindex, int err)
+{
+	char name[IF_NAMESIZE];
+
+	if (if_indextoname(ifindex, name))
+		vm_err("cannot detach from %s: %s; try again, or take off whatever runs there: "
+		       "ip link set dev %s xdp off",
+		       name, strerror(-err), name);
+	else
+		vm_err("cannot detach from interface %u: %s", ifindex, strerror(-err));
 }
 
 int vm_xdp_detach(const struct vm_state *st, __u32 ifindex, const struct vm_xdp *xdp)
@@ -335,7 +371,7 @@ int vm_xdp_detach(const struct vm_state *st, __u32 ifindex, const struct vm_xdp 
 	if (err == -ENODEV || err == -EEXIST || err == -ENOENT)
 		return 0;
 	if (err)
-		vm_err("cannot detach from interface %u: %s", ifindex, strerror(-err));
+		explain_detach(ifindex, err);
 	return err;
 }
 
@@ -346,8 +382,7 @@ bool vm_xdp_is_ours(const struct vm_link *link, const struct vm_port *port)
 
 	if (!(port->flags & VM_PORT_DISPATCHER))
 		return link->xdp_id && link->xdp_id == port->prog_id;
-	mp = dispatcher_of(link->ifindex);
-	if (!mp)
+	if (dispatcher_of(link->ifindex, &mp))
 		return false;
 	ours = dispatched(mp, port->prog_id);
 	xdp_multiprog__close(mp);
@@ -362,8 +397,7 @@ bool vm_xdp_left(const struct vm_state *st, const struct vm_link *link, struct v
 	if (!st->dispatcher)
 		return link->xdp_id && link->xdp_id == st->steer_id;
 	xdp->flags |= VM_PORT_DISPATCHER;
-	mp = dispatcher_of(link->ifindex);
-	if (!mp)
+	if (dispatcher_of(link->ifindex, &mp))
 		return false;
 	xdp->prog_id = dispatched_copy(mp, st->steer);
 	xdp_multiprog__close(mp);

@@ -467,6 +467,25 @@ veth_native() {
 	ip2 link del dev v1
 }
 
+# libxdp cannot read its pins for a while: no reason to take the interface for gone.
+pins_hidden() {
+	veth_new 3366
+	virtmesh attach v1 --ensemble 1 --node 8
+	mv $XDP_PINS /sys/fs/bpf/hidden
+	before=$(ip2 link show dev v1 | grep 'prog/xdp')
+	refuses "cannot detach from v1" virtmesh detach v1
+	refuses "ip link set dev v1 xdp off" virtmesh detach v1
+	eq "$(ip2 link show dev v1 | grep 'prog/xdp')" "$before" "the program on v1"
+	eq "$(port v1 node)" 8 "still a port"
+	# libxdp has made the directory anew.
+	rmdir $XDP_PINS 2>/dev/null || :
+	mv /sys/fs/bpf/hidden $XDP_PINS
+	virtmesh detach v1
+	eq "$(attached v1)" "<No XDP" "no program"
+	eq "$(libxdp_pins v1)" 0
+	ip2 link del dev v1
+}
+
 # Over a page, veth has no native XDP.
 veth_generic() {
 	veth_new 9000

@@ -166,6 +166,7 @@ on "$kernel" "a killed port add: its pins go with the next command, those of oth
 on "$kernel" "port del with another program beside ours: libxdp's pins go too" \
 	in_guest port_del_under_other
 on "$kernel" "ours unloaded, or the tap deleted, by somebody: told and mended" in_guest taken_away
+on "$kernel" "libxdp cannot read its pins: detach is refused, and done when it can" in_guest pins_hidden
 on "$kernel" "vmesh0 gone, and its name taken for a while: made again as before" \
 	in_guest vmesh0_in_the_way
 on "$kernel" "the broker runs on vmesh0 beside another program" in_guest broker
