@@ -567,12 +567,6 @@ TEST_F(mesh, changes_of_many_nodes_at_once_chain_their_epochs)
 	EXPECT_EQ(500, told);
 }
 
-static __u16 mtu_of(const struct guest_frame *frame)
-{
-	return be16toh(((const struct vm_members *)frame->payload)->mtu);
-}
-
-/* What goes to the group fits every port, whether a guest is behind it or not. */
 /* Somebody who takes away the key that a walk goes to next, each time, and puts it back. */
 struct teaser {
 	int map;
@@ -620,6 +614,12 @@ TEST(walk_through_ports_that_comes_to_no_end_is_an_error)
 	close(maps.ports);
 }
 
+static __u16 mtu_of(const struct guest_frame *frame)
+{
+	return be16toh(((const struct vm_members *)frame->payload)->mtu);
+}
+
+/* What goes to the group fits every port, whether a guest is behind it or not. */
 TEST_F(mesh, members_are_told_the_smallest_mtu)
 {
 	struct guest_frame frame;
