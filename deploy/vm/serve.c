@@ -4,12 +4,16 @@
  *
  *	vm-serve DEVICE
  *
- *	host:	run ID SECONDS BYTES\n, then a script of BYTES
- *	guest:	done ID STATUS BYTES\n, then its output of BYTES, both streams
+ *	host:	\nrun ID SECONDS BYTES SCRIPT\n, the script with an RS (036) for each \n
+ *	guest:	\ndone ID STATUS BYTES\n, then its output of BYTES, both streams
  *
  * vm.sh is the other end. One request at a time; a script that takes longer than
  * SECONDS is killed, and has status 137. Background jobs outlive their request; what
  * they write later is thrown away.
+ *
+ * Who sends may be killed at any byte, and a serial line may lose one: a script that is
+ * not of BYTES is not run, nor answered, and the next request begins a line of its own
+ * whatever came before it. So does an answer, for a host that took only half of the last.
  *
  * It is process 1 of its guest: who loses his parent is waited for here. And it is no
  * script, which would start five processes for each request beside the shell: where a
@@ -33,8 +37,16 @@
 
 #define SCRIPT	   "/tmp/.script"
 #define SCRIPT_MAX (64u << 20)
-#define LINE_ROOM  256
+#define LINE_ROOM  256 /* for what is in a line beside a script */
+#define NEWLINE	   '\036' /* in a script: what stands for it */
 #define EXIT_SERVE 126 /* the script could not be started */
+
+#define LINE_MAX_BYTES (SCRIPT_MAX + LINE_ROOM)
+
+struct line {
+	char *text;
+	size_t len, room;
+};
 
 /* The device, and what was read of it and is not used yet. */
 static struct {
@@ -77,37 +89,36 @@ static bool fill(void)
 	return n > 0;
 }
 
-static bool get(char *to, size_t len)
+static void append(struct line *line, const char *from, size_t len)
 {
-	size_t n;
-
-	while (len) {
-		if (dev.at == dev.len && !fill())
-			return false;
-		n = dev.len - dev.at < len ? dev.len - dev.at : len;
-		memcpy(to, dev.buf + dev.at, n);
-		dev.at += n;
-		to += n;
-		len -= n;
+	if (len > LINE_MAX_BYTES - line->len)
+		len = LINE_MAX_BYTES - line->len;
+	if (line->len + len >= line->room) {
+		line->room = 2 * (line->len + len) + LINE_ROOM;
+		line->text = realloc(line->text, line->room);
+		if (!line->text)
+			err(1, "no room for a line of %zu bytes", line->len + len);
 	}
-	return true;
+	memcpy(line->text + line->len, from, len);
+	line->len += len;
+	line->text[line->len] = 0;
 }
 
 /* A line without its end; of one that is too long its beginning. */
-static bool get_line(char line[LINE_ROOM])
+static bool get_line(struct line *line)
 {
-	size_t n = 0;
-	char c;
+	const char *from, *end;
+	size_t n;
 
-	for (;;) {
-		if (!get(&c, 1))
+	do {
+		if (dev.at == dev.len && !fill())
 			return false;
-		if (c == '\n')
-			break;
-		if (n < LINE_ROOM - 1)
-			line[n++] = c;
-	}
-	line[n] = 0;
+		from = dev.buf + dev.at;
+		end = memchr(from, '\n', dev.len - dev.at);
+		n = end ? (size_t)(end - from) : dev.len - dev.at;
+		append(line, from, n);
+		dev.at += n + !!end;
+	} while (!end);
 	return true;
 }
 
@@ -126,13 +137,16 @@ static bool put(const char *from, size_t len)
 	return true;
 }
 
-static int save(const char *script, size_t len)
+static int save(char *script, size_t len)
 {
 	int fd = open(SCRIPT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	bool all;
+	char *c;
 
 	if (fd < 0)
 		return -errno;
+	for (c = script; (c = memchr(c, NEWLINE, script + len - c)); c++)
+		*c = '\n';
 	all = write(fd, script, len) == (ssize_t)len;
 	close(fd);
 	return all ? 0 : -ENOSPC;
@@ -202,7 +216,7 @@ static bool answer(const char *id, int status, int output)
 	off_t at = 0;
 
 	fstat(output, &st);
-	snprintf(line, sizeof(line), "done %.100s %d %lld\n", id, status, (long long)st.st_size);
+	snprintf(line, sizeof(line), "\ndone %.100s %d %lld\n", id, status, (long long)st.st_size);
 	if (!put(line, strlen(line)))
 		return false;
 	while (at < st.st_size) {
@@ -217,32 +231,44 @@ static bool answer(const char *id, int status, int output)
 	return true;
 }
 
+/* Of @line, which need not be a request at all. False: do nothing about it. */
+static bool request(const struct line *line, char id[LINE_ROOM], unsigned int *seconds,
+		    char **script, unsigned int *bytes)
+{
+	int at;
+
+	if (sscanf(line->text, "run %200s %u %u%n", id, seconds, bytes, &at) != 3 ||
+	    line->text[at] != ' ')
+		return false;
+	*script = line->text + at + 1;
+	return line->len - at - 1 == *bytes;
+}
+
 /* False: the device is to be opened anew. */
 static bool serve_one(void)
 {
 	unsigned int seconds, bytes;
-	char line[LINE_ROOM], id[LINE_ROOM], *script;
+	struct line line = { 0 };
+	char id[LINE_ROOM], *script;
 	int output, error, status;
 	bool there;
 	pid_t pid;
 
-	if (!get_line(line))
-		return false;
-	if (sscanf(line, "run %200s %u %u", id, &seconds, &bytes) != 3 || bytes > SCRIPT_MAX)
-		return true;
-	script = malloc(bytes ?: 1);
-	output = memfd_create("output", MFD_CLOEXEC);
-	if (!script || output < 0)
-		err(1, "no room for a script of %u bytes", bytes);
-	there = get(script, bytes);
-	if (there) {
-		error = save(script, bytes) ?: start(&pid, output);
-		if (error)
-			dprintf(output, "vm-serve: %s\n", strerror(-error));
-		status = error ? EXIT_SERVE : await(pid, seconds);
-		there = answer(id, status, output);
+	there = get_line(&line);
+	if (!there || !request(&line, id, &seconds, &script, &bytes)) {
+		free(line.text);
+		return there;
 	}
-	free(script);
+	output = memfd_create("output", MFD_CLOEXEC);
+	if (output < 0)
+		err(1, "no room for an output");
+	error = save(script, bytes);
+	free(line.text);
+	error = error ?: start(&pid, output);
+	if (error)
+		dprintf(output, "vm-serve: %s\n", strerror(-error));
+	status = error ? EXIT_SERVE : await(pid, seconds);
+	there = answer(id, status, output);
 	close(output);
 	return there;
 }
