@@ -154,6 +154,8 @@ run() {
 		"$@"
 	) >"$log" 2>&1
 	status=$?
+	# Programs may end with this status, too; who skips has said why.
+	[ $status != $ksft_skip ] || [ -e "$tmp/skip" ] || status=1
 	for hook in "${after_each[@]}" klog_check; do
 		"$hook" >>"$log" 2>&1 || { [ $status = $ksft_skip ] || status=1; }
 	done
@@ -162,7 +164,7 @@ run() {
 	fi
 	case $status in
 	0) echo "ok $tests_run $name" ;;
-	"$ksft_skip") echo "ok $tests_run $name # SKIP $(cat "$tmp/skip" 2>/dev/null)" ;;
+	"$ksft_skip") echo "ok $tests_run $name # SKIP $(cat "$tmp/skip")" ;;
 	*)
 		tests_failed=$((tests_failed + 1))
 		echo "not ok $tests_run $name"
