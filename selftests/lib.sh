@@ -157,7 +157,7 @@ run() {
 	# Programs may end with this status, too; who skips has said why.
 	[ $status != $ksft_skip ] || [ -e "$tmp/skip" ] || status=1
 	for hook in "${after_each[@]}" klog_check; do
-		"$hook" >>"$log" 2>&1 || { [ $status = $ksft_skip ] || status=1; }
+		"$hook" >>"$log" 2>&1 || status=1
 	done
 	if [ $status != 0 ] && [ $status != $ksft_skip ] || [ -n "${VERBOSE-}" ]; then
 		sed 's/^/# /' "$log"

@@ -39,5 +39,23 @@ skipped() {
 	[[ $out == *"failed: sh -c"* ]] || fail "$out"
 }
 
+# A log is read once: who is skipped shows what he has done to it.
+complained() {
+	test_of <<-'END'
+		report() { echo "[    2.000000] WARNING: CPU: 0 PID: 1 at there.c:1" >>"$dir/log"; }
+		skips() { report; skip "no such thing"; }
+		holds() { :; }
+		hook() { [ $tests_run != 3 ] || { echo "a hook's reason"; return 1; }; }
+		after_each=(hook)
+		run one skips
+		run two holds
+		run three skip "no such thing"
+		finish
+	END
+	eq "$(verdicts)" $'not ok 1 one\nok 2 two\nnot ok 3 three\n1..3'
+	[[ $out == *"at there.c:1"*"the host's kernel complained"*"a hook's reason"* ]] || fail "$out"
+}
+
 run "a case is skipped when it says so, not when a program ends with that status" skipped
+run "a report in a kernel's log fails a case that skips, too" complained
 finish
