@@ -88,8 +88,8 @@ lines_of() {
 declare -A running=()
 one_ends() {
 	local pid
-	wait -n -p pid
-	cat "$work/${running[$pid]}"
+	wait -n -p pid "${!running[@]}"
+	[ ! -e "$work/${running[$pid]}" ] || cat "$work/${running[$pid]}"
 	unset "running[$pid]"
 }
 until_running() { # N: until so many run, or fewer
@@ -101,27 +101,42 @@ all_programs() {
 	local n=0 p
 	echo "TAP version 13"
 	echo "1..${#programs[@]}"
-	# A group of processes for each, to end all of it.
-	set -m
-	trap 'for p in "${!running[@]}"; do kill -TERM -- "-$p"; done; wait; exit 130' INT TERM HUP
 	for p in "${programs[@]}"; do
 		n=$((n + 1))
 		until_running $((lanes - 1))
+		# In the background even when it is alone: a trap waits for what is not.
 		if [ "$lanes" = 1 ] || [ ${#programs[@]} = 1 ]; then
-			program "$p" $n
-			continue
+			program "$p" $n </dev/null &
+		else
+			program "$p" $n </dev/null >"$work/$n" &
 		fi
-		program "$p" $n >"$work/$n" &
 		running[$!]=$n
 	done
 	until_running 0
 }
+interrupted() {
+	local p
+	trap '' INT TERM HUP
+	for p in $(jobs -pr); do
+		kill -TERM -- "-$p"
+		wait "$p"
+	done
+	exit 130
+} 2>/dev/null
 
 start=$SECONDS
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM HUP
-all_programs | tee "$log"
+trap interrupted INT TERM HUP
+# It is ended by the end of what it reads.
+exec 3> >(trap '' INT TERM HUP && exec tee "$log")
+tee=$!
+# A group of processes for each program, to end all of it.
+set -m
+all_programs >&3 3>&-
+set +m
+exec 3>&-
+wait "$tee"
 echo "# took $((SECONDS - start)) s, $lanes at a time; the log is $log"
 
 # The runner leads a test program's own lines with "# ". Its own line of a

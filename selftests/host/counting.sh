@@ -14,6 +14,11 @@ here=$srctree/selftests
 # PROGRAM" waits until that one runs. What run.sh makes of it is in $out, and $status.
 lanes=1
 suite() {
+	made_up
+	out=$(CI='' LANES=$lanes PATH=$tmp/suite/bin:$PATH timeout 20 \
+		"$tmp/suite/run.sh" "$tmp/suite" "$@" 2>&1) && status=0 || status=$?
+}
+made_up() {
 	local dir=$tmp/suite
 	rm -rf "$dir"
 	mkdir -p "$dir/bin"
@@ -26,7 +31,7 @@ suite() {
 	cat >"$dir/run_kselftest.sh" <<-'END'
 		#!/bin/bash
 		now=$(cat now) mine=
-		touch "at.$2"
+		echo $$ >"at.$2"
 		echo "TAP version 13"
 		echo 1..1
 		while IFS= read -r line; do
@@ -43,8 +48,6 @@ suite() {
 		echo "$now" >now
 	END
 	chmod +x "$dir/run_kselftest.sh" "$dir/bin/dmesg"
-	out=$(CI='' LANES=$lanes PATH=$dir/bin:$PATH timeout 20 "$dir/run.sh" "$dir" "$@" 2>&1) &&
-		status=0 || status=$?
 }
 last() { tail -n 1 <<<"$out"; }
 
@@ -124,6 +127,38 @@ at_once() {
 	grep -A 3 '^# selftests: port: mover' <<<"$out" | grep -q '^ok 2 selftests: port: mover' || fail "$out"
 }
 
+# Whoever is told to end takes along what he has started, also alone.
+ended_by() { # SIGNAL LANES PROGRAM...
+	local signal=$1 lanes=$2 pid status=0
+	shift 2
+	made_up <<-'END'
+		# selftests: port: vring
+		# ok 1 one
+		meet nobody
+		# selftests: port: mover
+		meet nobody
+	END
+	# Asynchronous commands ignore SIGINT.
+	CI='' LANES=$lanes PATH=$tmp/suite/bin:$PATH env --default-signal=INT \
+		timeout --foreground -s KILL 20 "$tmp/suite/run.sh" "$tmp/suite" "$@" >"$tmp/out" 2>&1 &
+	pid=$!
+	wait_until 10 [ -s "$tmp/suite/at.port:vring" ]
+	kill -"$signal" "$pid"
+	wait "$pid" || status=$?
+	eq "$status" 130 "$signal, $lanes lanes: $(cat "$tmp/out")"
+	for pid in "$tmp/suite"/at.*; do
+		wait_until 10 pid_gone "$(cat "$pid")"
+	done
+}
+ended() {
+	local signal
+	for signal in TERM INT HUP; do
+		ended_by "$signal" 1
+		ended_by "$signal" 2
+		ended_by "$signal" 2 port:vring
+	done
+}
+
 some_of_them() {
 	local all=$'# selftests: bpf: parse\nok 1 selftests: bpf: parse
 # selftests: port: vring\nok 1 selftests: port: vring\n# selftests: port: mover\nok 1 selftests: port: mover'
@@ -142,6 +177,7 @@ run "passed, failed and skipped are counted" clean
 run "a report in the host's kernel log fails the program in whose time it came" complained
 run "a report that a test has told of itself is counted once" counted_once
 run "as many at a time as LANES says" at_once
+run "it can be ended, and so do its programs, with one lane and with more" ended
 # The runner of the second has gone before its end.
 no_verdict() {
 	suite <<-'END'
