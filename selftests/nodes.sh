@@ -69,10 +69,14 @@ lost() {
 counter() { vm_exec "$1" "ethtool -S mesh0" | sed -n "s/^ *$2: //p"; }
 
 # all_drops: every counter of the guests' ports that is not 0, in one line. (vmesh0, or
-# a tap of the test, loses what comes while nobody holds it.)
+# a tap of the test, loses what comes while nobody holds it.) No counter at all is no 0.
 all_drops() {
-	virtmesh drops --json | json '[.[] | select(.port | startswith("n")) | .port as $port |
-		.drops | to_entries[] | select(.value != 0) | "\($port):\(.key)=\(.value)"] | join(" ")'
+	local drops
+	drops=$(virtmesh drops --json) || fail "the counters cannot be read"
+	json '[.[] | select(.port | startswith("n"))] |
+		if length == 0 or any(.[]; .drops | length == 0) then error("no counters") else . end |
+		[.[] | .port as $port | .drops | to_entries[] | select(.value != 0) |
+			"\($port):\(.key)=\(.value)"] | join(" ")' <<<"${drops:-null}" || fail "no counters in: $drops"
 }
 
 mac() { printf '02:4d:%02x:%02x:%02x:%02x' $(($1 >> 8)) $(($1 & 255)) $(($2 >> 8)) $(($2 & 255)); }
