@@ -254,7 +254,13 @@ vm_exec() {
 			read -r verb got status bytes <<<"$vm_line"
 			[ "$verb" = 'done' ] || got=
 		done
-		[ "$bytes" = 0 ] || timeout 10 head -c "$bytes" <&8
+		[ "$bytes" != 0 ] || exit "$status"
+		rc=0
+		timeout $(((end - $(vm_now)) / 1000 + 1)) head -c "$bytes" <&8 || rc=$?
+		if [ $rc = 124 ]; then
+			vm_say "$name: not all $bytes bytes of the answer came to: ${script:0:200}"
+			exit $VM_LOST
+		fi
 		exit "$status"
 	) 9>"$VM_DIR/$name/ctl.lock"
 }

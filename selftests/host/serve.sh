@@ -75,8 +75,24 @@ unread() {
 	eq "$(ask 'echo second')" second
 }
 
+# A server that says more than it has.
+cut() {
+	local verb id
+	mkdir "$VM_DIR/cut"
+	mkfifo "$VM_DIR/cut"/ctl.{in,out}
+	: >"$VM_DIR/cut/console.log"
+	cp "$VM_DIR/g/pid" "$VM_DIR/cut/pid"
+	exec 7<>"$VM_DIR/cut/ctl.in" 8<>"$VM_DIR/cut/ctl.out"
+	while read -r verb id _; do
+		[ "$verb" != run ] || printf '\ndone %s 0 100\nhalf' "$id"
+	done <&7 >&8 7>&- &
+	VM_GRACE=1 fails 125 vm_exec cut -t 1 'echo x'
+	[[ $out == *'not all 100 bytes'* ]] || fail "$out"
+}
+
 run "a script's output and its status" answers
 run "a script of many lines, longer than one write" long 2000
 run "a sender is killed at any byte: the next requests are answered" killed
 run "half of an answer is left unread: the next one is found" unread
+run "an answer that is cut is none" cut
 finish
