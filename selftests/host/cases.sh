@@ -56,6 +56,12 @@ complained() {
 	[[ $out == *"at there.c:1"*"the host's kernel complained"*"a hook's reason"* ]] || fail "$out"
 }
 
+none() {
+	test_of <<<finish
+	eq "$status/$(verdicts)" "1/Bail out! no case ran"
+}
+
 run "a case is skipped when it says so, not when a program ends with that status" skipped
 run "a report in a kernel's log fails a case that skips, too" complained
+run "a test without a case has failed" none
 finish
