@@ -35,8 +35,10 @@ over() {
 	}
 }
 
+# Those that are built, not those that happen to have seeds.
+targets=$(sed -n 's/^FUZZ_ALL[[:space:]]*:=//p' "$srctree/selftests/fuzz/fuzz.mk")
 mkdir -p "$O/fuzz/findings" "$tmp/new"
-for target in $(cd "$srctree/selftests/fuzz/corpus" && echo *); do
+for target in $targets; do
 	rm -rf "$tmp/new"
 	mkdir "$tmp/new"
 	run "$target: its seeds, and inputs made of them, $(runs "$target") in all" \
