@@ -75,10 +75,11 @@ isolation() {
 }
 
 drops_json() {
-	local i
+	local i name
 	virtmesh drops --json >"$tmp/drops.json"
 	for ((i = 0; ; i++)); do
-		[ "$(jsonget "/$i/port" <"$tmp/drops.json")" = "$1" ] && break
+		name=$(jsonget "/$i/port" <"$tmp/drops.json") || fail "there is no port $1"
+		[ "$name" != "$1" ] || break
 	done
 	jsonget "/$i/drops/$2" <"$tmp/drops.json"
 }
