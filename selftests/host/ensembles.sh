@@ -173,7 +173,8 @@ few_files() {
 		says "error: "
 		nothing_left
 	done
-	[ "$n" -gt 20 ] && [ "$n" -lt 100 ]
+	[ "$n" -gt 20 ]
+	[ "$n" -lt 100 ]
 	virtmesh ensemble del 1
 }
 
