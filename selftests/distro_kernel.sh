@@ -39,7 +39,7 @@ distro_kernel() {
 	done
 	export VM_MEM=512 VM_CPUS=2
 	cleanup vm_stop_all
-	VM_ACCEL=${VM_ACCEL-$(cat "$O/vm/accel" 2>/dev/null)}
+	VM_ACCEL_CACHE=$O/vm/accel
 	vm_init "$tmp/vm" tun veth "$@" "${words[@]}" || bail "cannot prepare the VM"
 	vm_start host || bail "cannot start the VM"
 	vm_wait host 120 || bail "the VM does not boot"

@@ -53,12 +53,10 @@ guests_init() {
 	if uml; then
 		UML_STAGE=$O/uml/stage-$version
 	else
-		VM_ACCEL=${VM_ACCEL-$(cat "$O/vm/accel" 2>/dev/null)}
+		VM_ACCEL_CACHE=$O/vm/accel
 		VM_INITRAMFS=$O/vm/$version.gz
 	fi
 	vm_init "$tmp/vm" "${words[@]}" "$@" || bail "cannot prepare the guests"
-	# Probing takes seconds: once for one boot of the host.
-	uml || echo "$VM_ACCEL" >"$O/vm/accel"
 	echo "# guests: kernel $VM_VERSION, $VM_ACCEL"
 	if [ "${UML_KERNEL-}" = debug ]; then
 		# What the kernel does not know of its command line is its init's environment.

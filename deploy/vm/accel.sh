@@ -9,6 +9,10 @@
 # /dev/kvm may exist and still not run a guest (nested, half supported): so one is
 # really started. The firmware must say something within 2 s and the guest's init
 # within 10 s more; a working KVM takes a tenth of that.
+#
+# With VM_ACCEL_CACHE=FILE what was found is kept there, and is the answer until the
+# host is booted again. A guest that was only too slow may have met a busy host: that
+# holds for ten minutes.
 set -euo pipefail
 
 image=$1
@@ -22,8 +26,9 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
+why() { echo "vm: $*: emulating the guests (TCG), which is slower" >&2; }
 tcg() {
-	echo "vm: $*: emulating the guests (TCG), which is slower" >&2
+	why "$@"
 	echo tcg
 	exit
 }
@@ -31,6 +36,27 @@ tcg() {
 [ -e /dev/kvm ] || tcg "no /dev/kvm here"
 if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 	tcg "no right to open /dev/kvm"
+fi
+
+# The cache: which boot, what was found in it, and until when that holds.
+cache=${VM_ACCEL_CACHE-}
+boot=$(cat /proc/sys/kernel/random/boot_id)
+until_boot=9999999999
+found() { # kvm|tcg UNTIL
+	[ -z "$cache" ] || echo "$boot $1 $2" >"$cache"
+	echo "$1"
+	exit
+}
+too_slow() {
+	why "$@"
+	found tcg $((EPOCHSECONDS + 600))
+}
+if [ -n "$cache" ] && [ -e "$cache" ]; then
+	read -r when what expires <"$cache" || :
+	if [ "$when" = "$boot" ] && [ "$expires" -gt "$EPOCHSECONDS" ]; then
+		echo "$what"
+		exit
+	fi
 fi
 
 # The firmware's debug port is the first thing that shows a running guest.
@@ -51,12 +77,13 @@ until grep -q 'virtmesh-vm: alive' "$work/console" 2>/dev/null; do
 	if ! kill -0 "$pid" 2>/dev/null; then
 		# It may have said so with its last breath.
 		grep -q 'virtmesh-vm: alive' "$work/console" 2>/dev/null && break
-		tcg "KVM does not start a guest"
+		why "KVM does not start a guest"
+		found tcg $until_boot
 	fi
 	if [ ! -s "$work/firmware" ] && [ "$waited" -gt 2000 ]; then
-		tcg "/dev/kvm is there but does not run a guest"
+		too_slow "/dev/kvm is there but does not run a guest"
 	fi
-	[ "$waited" -le 12000 ] || tcg "/dev/kvm is there but a guest does not come up"
+	[ "$waited" -le 12000 ] || too_slow "/dev/kvm is there but a guest does not come up"
 	sleep 0.05
 done
-echo kvm
+found kvm $until_boot

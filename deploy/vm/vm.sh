@@ -4,7 +4,7 @@
 # Guests for tests and the demo: a library for bash. Source it, then:
 #
 #	vm_init DIR [WORD]...	choose kernel and accelerator, make the initramfs;
-#				the words are initramfs.sh's
+#				the words are initramfs.sh's. VM_ACCEL_CACHE as in accel.sh
 #	vm_start NAME [ARG]...	start a guest; the arguments are QEMU's
 #	vm_wait NAME [SECONDS]	until its init takes commands
 #	vm_exec NAME [-t SECONDS] SCRIPT
@@ -69,7 +69,7 @@ vm_init() {
 	VM_INITRAMFS=${VM_INITRAMFS:-$VM_DIR/initramfs.gz}
 	"$VM_HERE/initramfs.sh" "$VM_INITRAMFS" "$VM_VERSION" "$VM_TREE" "$@" || return
 	if [ -z "${VM_ACCEL-}" ]; then
-		VM_ACCEL=$("$VM_HERE/accel.sh" "$VM_IMAGE" "$VM_INITRAMFS") || return
+		VM_ACCEL=$(VM_ACCEL_CACHE=${VM_ACCEL_CACHE-} "$VM_HERE/accel.sh" "$VM_IMAGE" "$VM_INITRAMFS") || return
 	fi
 	export VM_ACCEL
 }

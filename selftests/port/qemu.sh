@@ -13,7 +13,7 @@ PATH=$O/host/vhost:$O/selftests/port:$PATH
 
 command -v qemu-system-x86_64 >/dev/null || skip_all "no QEMU"
 read -r version _ < <(vm_kernel) || bail "no kernel for the guest"
-VM_ACCEL=${VM_ACCEL-$(cat "$O/vm/accel" 2>/dev/null)}
+VM_ACCEL_CACHE=$O/vm/accel
 vm_init "$tmp/vm" "$O/guest/kmod/$version/virtmesh.ko" || bail "cannot prepare the guest"
 cleanup vm_stop_all
 echo "# guest: kernel $version, $VM_ACCEL"
