@@ -18,6 +18,20 @@
 #include <linux/io_uring.h>
 #endif
 
+/* What the device offers, of the first 64. May sleep. */
+static inline u64 vmesh_offered(struct virtio_device *vdev)
+{
+#ifdef VMESH_HAVE_EXTENDED_FEATURES
+	/* A transport has one of two callbacks; and the size's name changes. */
+	u64 features[ARRAY_SIZE(vdev->features_array)];
+
+	virtio_get_features(vdev, features);
+	return features[0];
+#else
+	return vdev->config->get_features(vdev);
+#endif
+}
+
 struct vmesh_vq_spec {
 	const char *name;
 	void (*callback)(struct virtqueue *vq);

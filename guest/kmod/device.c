@@ -33,6 +33,7 @@
 #include <uapi/linux/virtio_ids.h>
 
 #include "claim.h"
+#include "compat.h"
 #include "device.h"
 #include "queue.h"
 
@@ -82,7 +83,7 @@ int vmesh_identify(struct virtio_device *vdev, u8 mac[ETH_ALEN])
 	if (vdev->id.device != VIRTIO_ID_NET)
 		return -ENXIO;
 
-	features = vdev->config->get_features(vdev);
+	features = vmesh_offered(vdev);
 	if (!(features & BIT_ULL(VIRTIO_NET_F_MAC)))
 		return -ENXIO;
 

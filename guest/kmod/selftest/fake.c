@@ -45,10 +45,18 @@ static void fake_reset(struct virtio_device *vdev)
 	of(vdev)->status = 0;
 }
 
+/* As virtio-pci has it: where there is the newer callback, only that. */
+#ifdef VMESH_HAVE_EXTENDED_FEATURES
+static void fake_get_features(struct virtio_device *vdev, u64 *features)
+{
+	virtio_features_from_u64(features, of(vdev)->offers);
+}
+#else
 static u64 fake_get_features(struct virtio_device *vdev)
 {
 	return of(vdev)->offers;
 }
+#endif
 
 static int fake_finalize_features(struct virtio_device *vdev)
 {
@@ -102,7 +110,11 @@ static const struct virtio_config_ops fake_ops = {
 	.reset = fake_reset,
 	.find_vqs = fake_find_vqs,
 	.del_vqs = fake_del_vqs,
+#ifdef VMESH_HAVE_EXTENDED_FEATURES
+	.get_extended_features = fake_get_features,
+#else
 	.get_features = fake_get_features,
+#endif
 	.finalize_features = fake_finalize_features,
 };
 

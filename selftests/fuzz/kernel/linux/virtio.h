@@ -7,6 +7,15 @@
 
 struct virtio_device;
 struct virtqueue;
+
+struct virtio_config_ops {
+	u64 (*get_features)(struct virtio_device *vdev);
+};
+
+struct virtio_device {
+	const struct virtio_config_ops *config;
+};
+
 typedef void vq_callback_t(struct virtqueue *vq);
 
 int virtio_find_vqs(struct virtio_device *vdev, unsigned int n, struct virtqueue **vqs,
