@@ -82,6 +82,9 @@ int vmesh_identify(struct virtio_device *vdev, u8 mac[ETH_ALEN])
 
 	if (vdev->id.device != VIRTIO_ID_NET)
 		return -ENXIO;
+	/* virtio-pci leaves it NULL where the device has no configuration space. */
+	if (!vdev->config->get)
+		return -ENXIO;
 
 	features = vmesh_offered(vdev);
 	if (!(features & BIT_ULL(VIRTIO_NET_F_MAC)))
@@ -155,6 +158,10 @@ static void vmesh_config_changed(struct virtio_device *vdev)
 /* The claim has checked the same before; here it is for whoever finds another way in. */
 static int vmesh_validate(struct virtio_device *vdev)
 {
+	if (!vdev->config->get) {
+		dev_err(&vdev->dev, "the device has no configuration space\n");
+		return -EINVAL;
+	}
 	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
 		dev_err(&vdev->dev,
 			"a legacy device: virtmesh needs virtio 1.0 (disable-legacy=on)\n");

@@ -77,6 +77,21 @@ static void knows_what_is_not_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->status & VIRTIO_CONFIG_S_FAILED, 0);
 }
 
+/* Nor has virtio-pci the callback then. */
+static void refuses_a_device_without_config(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	const struct virtio_config_ops *whole = f->vdev.config;
+	struct virtio_config_ops ops = *whole;
+
+	ops.get = NULL;
+	f->vdev.config = &ops;
+	KUNIT_EXPECT_EQ(test, vmesh_identify(&f->vdev, NULL), -ENXIO);
+	KUNIT_EXPECT_EQ(test, fake_bind(f), -EINVAL);
+	KUNIT_EXPECT_NULL(test, f->ring[0].vq);
+	f->vdev.config = whole;
+}
+
 static void refuses_tiny_rings(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -345,6 +360,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(binds_and_unbinds),
 				     KUNIT_CASE(bounds_a_large_mtu),
 				     KUNIT_CASE(refuses_a_legacy_device),
 				     KUNIT_CASE(knows_what_is_not_its_own),
+				     KUNIT_CASE(refuses_a_device_without_config),
 				     KUNIT_CASE(refuses_tiny_rings),
 				     KUNIT_CASE(receives_for_ever),
 				     KUNIT_CASE(receives_behind_a_spinner_that_sleeps),
