@@ -16,6 +16,9 @@
 #include <linux/io_uring/cmd.h>
 #else
 #include <linux/io_uring.h>
+#ifdef VMESH_HAVE_URING_CANCEL
+#include <linux/io_uring_types.h>
+#endif
 #endif
 
 /* What the device offers, of the first 64. May sleep. */
@@ -115,6 +118,20 @@ static inline const void *vmesh_uring_cmd(const struct io_uring_cmd *cmd)
 	return io_uring_sqe_cmd(cmd->sqe);
 #else
 	return cmd->cmd;
+#endif
+}
+
+/*
+ * It has ended. @more is what a completion of 32 bytes has besides; a ring of shorter
+ * ones does without. As io_uring_cmd_done() otherwise.
+ */
+static inline void vmesh_uring_finish(struct io_uring_cmd *cmd, int result, u64 more,
+				      unsigned int flags)
+{
+#ifdef VMESH_HAVE_URING_DONE32
+	io_uring_cmd_done32(cmd, result, more, flags);
+#else
+	io_uring_cmd_done(cmd, result, more, flags);
 #endif
 }
 

@@ -38,7 +38,7 @@ static void vmesh_uring_complete(struct io_uring_cmd *cmd, unsigned int flags)
 	u64 missing = e->op.missing;
 
 	vmesh_entry_put(e);
-	io_uring_cmd_done(cmd, result, missing, flags);
+	vmesh_uring_finish(cmd, result, missing, flags);
 }
 
 void vmesh_uring_done(struct vmesh_entry *e)
@@ -141,6 +141,6 @@ int vmesh_uring(struct vmesh_file *f, struct io_uring_cmd *cmd, unsigned int fla
 	 * submitted after it; and it may be among those it would cancel by now.
 	 */
 	if (err)
-		io_uring_cmd_done(cmd, err, 0, flags);
+		vmesh_uring_finish(cmd, err, 0, flags);
 	return -EIOCBQUEUED;
 }
