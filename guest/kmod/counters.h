@@ -53,7 +53,7 @@ enum vmesh_counter {
 	VMESH_CNT_pending_replies_late, /* nobody waits for it any more */
 	VMESH_CNT_dgrams_received,
 	VMESH_CNT_dgrams_no_channel, /* no file is bound to the channel */
-	VMESH_CNT_dgrams_queue_full,
+	VMESH_CNT_dgrams_queue_full, /* the file's, or all together */
 	VMESH_CNT_dgrams_sent,
 	/* the interface */
 	VMESH_CNT_tx_refused, /* the stack tried to send the mesh protocol's EtherType */

@@ -4,14 +4,16 @@
  *
  * A datagram names the channel it is for; a channel belongs to at most one open
  * file, whose queue takes a copy of it. Queues are bounded in number and in
- * memory: what finds one full is dropped, counted for the file (read tells) and
- * for the node. Nothing here waits for a reader, so one that does not read
- * costs nobody else anything; it shows in ALIVE as work that waits, and when
- * nothing is done for long the broker calls the node stalled.
+ * memory, each and all of the node together, since there may be many files: what
+ * finds no room is dropped, counted for the file (read tells) and for the node.
+ * Nothing here waits for a reader, so one that does not read costs nobody else
+ * more than room; it shows in ALIVE as work that waits, and when nothing is done
+ * for long the broker calls the node stalled.
  *
  * The receive path finds the file under RCU. close() takes it out of the table
  * and lets a grace period pass before the queue goes.
  */
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <uapi/linux/virtmesh.h>
@@ -24,6 +26,9 @@
 /* Of one file. The bytes are of memory, with what an skb costs besides its data. */
 #define VMESH_QUEUE_FRAMES 1024
 #define VMESH_QUEUE_BYTES  (4 << 20)
+/* Of all files: no program is charged for it. Less where the node has little memory. */
+#define VMESH_QUEUES_BYTES (64L << 20)
+#define VMESH_QUEUES_SHARE 8 /* at most one part of that many */
 
 struct vmesh_dgram_cb {
 	u16 node;
@@ -41,6 +46,10 @@ void vmesh_channels_init(struct vmesh_channels *c)
 	xa_init_flags(&c->files, XA_FLAGS_ALLOC1);
 	spin_lock_init(&c->lock);
 	INIT_LIST_HEAD(&c->open);
+	/* In pages first: a 32-bit kernel may have more memory than a long counts. */
+	c->bytes_max = min(totalram_pages() / VMESH_QUEUES_SHARE,
+			   (unsigned long)VMESH_QUEUES_BYTES >> PAGE_SHIFT)
+		       << PAGE_SHIFT;
 }
 
 void vmesh_channels_free(struct vmesh_channels *c)
@@ -97,6 +106,7 @@ void vmesh_file_close(struct vmesh_file *f)
 		synchronize_rcu();
 	}
 	atomic_sub(skb_queue_len(&f->queue), &m->channels.unread);
+	atomic_long_sub(f->bytes, &m->channels.bytes);
 	skb_queue_purge(&f->queue);
 	kfree(f);
 	vmesh_put(&m->dev);
@@ -188,6 +198,7 @@ ssize_t vmesh_file_read(struct vmesh_file *f, struct iov_iter *to, bool nonblock
 		__skb_unlink(skb, &f->queue);
 		f->bytes -= skb->truesize;
 		spin_unlock_bh(&f->queue.lock);
+		atomic_long_sub(skb->truesize, &f->m->channels.bytes);
 		consume_skb(skb);
 		atomic_dec(&f->m->channels.unread);
 		atomic64_inc(&f->m->channels.progress);
@@ -247,13 +258,22 @@ ssize_t vmesh_file_write(struct vmesh_file *f, struct iov_iter *from, bool nonbl
 	return count;
 }
 
+static bool vmesh_channels_take(struct vmesh_channels *c, unsigned int bytes)
+{
+	if (atomic_long_add_return(bytes, &c->bytes) <= c->bytes_max)
+		return true;
+	atomic_long_sub(bytes, &c->bytes);
+	return false;
+}
+
 static bool vmesh_file_queue(struct vmesh_file *f, struct sk_buff *skb)
 {
 	bool room;
 
 	spin_lock(&f->queue.lock);
 	room = skb_queue_len(&f->queue) < VMESH_QUEUE_FRAMES &&
-	       f->bytes + skb->truesize <= VMESH_QUEUE_BYTES;
+	       f->bytes + skb->truesize <= VMESH_QUEUE_BYTES &&
+	       vmesh_channels_take(&f->m->channels, skb->truesize);
 	if (room) {
 		__skb_queue_tail(&f->queue, skb);
 		f->bytes += skb->truesize;

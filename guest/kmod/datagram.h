@@ -24,6 +24,8 @@ struct vmesh_channels {
 	spinlock_t lock; /* protects open */
 	struct list_head open; /* every open file */
 	atomic_t unread; /* datagrams in all queues */
+	atomic_long_t bytes; /* of memory in all queues */
+	long bytes_max; /* and how many there may be */
 	atomic64_t progress; /* datagrams read and sent */
 };
 

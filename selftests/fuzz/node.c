@@ -473,6 +473,7 @@ void node_close(struct node *n)
 	n->group = 0;
 	/* Nothing of it is counted any more: it was the only file. */
 	must(!atomic_read(&n->m->groups.count) && !atomic_read(&n->m->channels.unread));
+	must(!atomic_long_read(&n->m->channels.bytes));
 	xa_for_each(&n->m->groups.paths, node, path)
 		must(!atomic_read(&path->out));
 	/* What had not ended was cancelled, and its buffers went with the file. */

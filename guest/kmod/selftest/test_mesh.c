@@ -445,6 +445,50 @@ static void a_full_queue(struct kunit *test)
 	vmesh_file_close(file);
 }
 
+/* Many files that nobody reads have bounds together, too. What one lets go another may take. */
+static void all_queues_full(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_file *a, *b;
+	struct virtmesh_dgram head;
+	struct vmesh_channels *c;
+	long each;
+	u32 data;
+
+	fake_join(test);
+	c = &fake_mesh(f)->channels;
+	KUNIT_EXPECT_GT(test, c->bytes_max, 0L);
+	KUNIT_EXPECT_LE(test, c->bytes_max, 64L << 20);
+	a = open_on(test, 5);
+	b = open_on(test, 6);
+	KUNIT_ASSERT_TRUE(test, dgram_to(f, 5, FAKE_NODE, 0, 4));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, dgrams_received) == 1));
+	each = atomic_long_read(&c->bytes);
+	KUNIT_EXPECT_GE(test, each, 4L);
+	c->bytes_max = 3 * each;
+
+	KUNIT_ASSERT_TRUE(test, dgram_to(f, 5, FAKE_NODE, 1, 4));
+	KUNIT_ASSERT_TRUE(test, dgram_to(f, 6, FAKE_NODE, 2, 4));
+	KUNIT_ASSERT_TRUE(test, dgram_to(f, 6, FAKE_NODE, 3, 4));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, dgrams_queue_full) == 1));
+	KUNIT_EXPECT_EQ(test, FAKE_COUNT(f, dgrams_received), 3);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&c->bytes), 3 * each);
+
+	KUNIT_EXPECT_EQ(test, read_one(a, &head, &data, sizeof(data)), sizeof(head) + 4);
+	KUNIT_EXPECT_EQ(test, head.dropped, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&c->bytes), 2 * each);
+	KUNIT_ASSERT_TRUE(test, dgram_to(f, 6, FAKE_NODE, 4, 4));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(FAKE_COUNT(f, dgrams_received) == 4));
+	KUNIT_EXPECT_EQ(test, read_one(b, &head, &data, sizeof(data)), sizeof(head) + 4);
+	KUNIT_EXPECT_EQ(test, data, 2);
+	KUNIT_EXPECT_EQ(test, head.dropped, 1);
+
+	vmesh_file_close(a);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&c->bytes), each);
+	vmesh_file_close(b);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&c->bytes), 0L);
+}
+
 static void closed_with_unread_datagrams(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -535,6 +579,7 @@ static struct kunit_case cases[] = { KUNIT_CASE_PARAM(refuses, refusals_gen_para
 				     KUNIT_CASE(channels),
 				     KUNIT_CASE(receives_datagrams),
 				     KUNIT_CASE(a_full_queue),
+				     KUNIT_CASE(all_queues_full),
 				     KUNIT_CASE(closed_with_unread_datagrams),
 				     KUNIT_CASE(sends_datagrams),
 				     KUNIT_CASE(a_file_without_its_device),

@@ -171,7 +171,9 @@ struct virtmesh_bind {
  * @len: read: bytes of data that follow; write: the same, must match the call's size
  * @flags: must be 0; read: 0, or VIRTMESH_DGRAM_GROUP
  * @reserved: must be 0
- * @dropped: read: datagrams for this file dropped so far because its queue was full
+ * @dropped: read: datagrams for this file dropped so far because its queue was full:
+ *	1024 datagrams or 4 MiB of memory, or all files' 64 MiB or an eighth of the
+ *	node's memory together, whichever is less
  */
 struct virtmesh_dgram {
 	__u16 node;

@@ -14,7 +14,11 @@ typedef struct {
 	s64 v;
 } atomic64_t;
 
-/* Macros: both widths, and what is counted is counted where it says so. */
+typedef struct {
+	long v;
+} atomic_long_t;
+
+/* Macros: all widths, and what is counted is counted where it says so. */
 #define atomic_read(a)	     ((a)->v)
 #define atomic_set(a, to)    ((a)->v = (to))
 #define atomic_inc(a)	     ((a)->v++)
@@ -24,6 +28,10 @@ typedef struct {
 #define atomic64_read(a)     ((a)->v)
 #define atomic64_inc(a)	     ((a)->v++)
 #define atomic64_add(n, a)   ((a)->v += (n))
+
+#define atomic_long_read(a)	     ((a)->v)
+#define atomic_long_sub(n, a)	     ((a)->v -= (n))
+#define atomic_long_add_return(n, a) ((a)->v += (n))
 
 struct kref {
 	int n;
