@@ -60,18 +60,20 @@ static int vmesh_fop_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* The file's wish, or the call's: io_uring tries with its lock held, and preadv2() has RWF_NOWAIT. */
+static bool vmesh_nonblock(const struct kiocb *iocb)
+{
+	return (iocb->ki_filp->f_flags & O_NONBLOCK) || (iocb->ki_flags & IOCB_NOWAIT);
+}
+
 static ssize_t vmesh_fop_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct file *file = iocb->ki_filp;
-
-	return vmesh_file_read(file->private_data, to, file->f_flags & O_NONBLOCK);
+	return vmesh_file_read(iocb->ki_filp->private_data, to, vmesh_nonblock(iocb));
 }
 
 static ssize_t vmesh_fop_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct file *file = iocb->ki_filp;
-
-	return vmesh_file_write(file->private_data, from, file->f_flags & O_NONBLOCK);
+	return vmesh_file_write(iocb->ki_filp->private_data, from, vmesh_nonblock(iocb));
 }
 
 static __poll_t vmesh_fop_poll(struct file *file, poll_table *wait)

@@ -75,6 +75,11 @@ static int io_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static bool io_nonblock(const struct kiocb *iocb)
+{
+	return (iocb->ki_filp->f_flags & O_NONBLOCK) || (iocb->ki_flags & IOCB_NOWAIT);
+}
+
 static ssize_t io_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct io *io = iocb->ki_filp->private_data;
@@ -91,7 +96,7 @@ static ssize_t io_read(struct kiocb *iocb, struct iov_iter *to)
 			break;
 		mutex_unlock(&io->read_lock);
 
-		if (iocb->ki_filp->f_flags & O_NONBLOCK)
+		if (io_nonblock(iocb))
 			return -EAGAIN;
 		if (wait_event_interruptible(io->wait, io_ready(io)))
 			return -ERESTARTSYS;
@@ -127,7 +132,7 @@ static ssize_t io_write(struct kiocb *iocb, struct iov_iter *from)
 		kfree_skb(skb);
 		return -EFAULT;
 	}
-	err = vmesh_tx_wait(&io->dev, skb, iocb->ki_filp->f_flags & O_NONBLOCK);
+	err = vmesh_tx_wait(&io->dev, skb, io_nonblock(iocb));
 	if (err) {
 		kfree_skb(skb);
 		return err;

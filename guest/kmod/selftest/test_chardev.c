@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* chardev.c: what its calls may keep from others while a program keeps them. */
+/* chardev.c: what its calls may keep from others while a program keeps them, or sleep for. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/kthread.h>
@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 
 #include "chardev.h"
 #include "fake.h"
@@ -102,6 +103,60 @@ static void peers_into_slow_memory(struct kunit *test)
 	vmesh_file_close(file->private_data);
 }
 
+/* Calls that must not sleep on a file that may, in a thread of their own. */
+struct nowait {
+	const struct file_operations *fops;
+	struct file *file;
+	ssize_t read, wrote;
+	struct completion done;
+};
+
+static int nowait_thread(void *arg)
+{
+	struct virtmesh_dgram head = { .node = 3, .channel = 9 };
+	struct kvec kv = { &head, sizeof(head) };
+	struct nowait *n = arg;
+	struct kiocb iocb = { .ki_filp = n->file, .ki_flags = IOCB_NOWAIT };
+	struct iov_iter iter;
+
+	iov_iter_kvec(&iter, ITER_SOURCE, &kv, 1, sizeof(head));
+	n->wrote = n->fops->write_iter(&iocb, &iter);
+	iov_iter_kvec(&iter, ITER_DEST, &kv, 1, sizeof(head));
+	n->read = n->fops->read_iter(&iocb, &iter);
+	complete(&n->done);
+	return 0;
+}
+
+/* io_uring's first try holds a lock that whoever would wake it may need. */
+static void does_not_sleep_for_io_uring(struct kunit *test)
+{
+	struct virtmesh_bind bind = { .channel = 5 };
+	struct fake *f = test->priv;
+	struct nowait *n;
+
+	fake_join(test);
+	n = kunit_kzalloc(test, sizeof(*n), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	n->file = kunit_kzalloc(test, sizeof(*n->file), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n->file);
+	n->file->private_data = vmesh_file_open(fake_mesh(f));
+	KUNIT_ASSERT_NOT_NULL(test, n->file->private_data);
+	KUNIT_ASSERT_EQ(test, vmesh_file_bind(n->file->private_data, &bind), 0);
+	n->fops = fake_mesh(f)->misc.fops;
+	init_completion(&n->done);
+	fake_fill(test);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(nowait_thread, n, "virtmesh-nowait")));
+	if (!wait_for_completion_timeout(&n->done, 20 * HZ)) {
+		KUNIT_FAIL(test, "it sleeps");
+		fake_unbind(f);
+		wait_for_completion(&n->done);
+	}
+	KUNIT_EXPECT_EQ(test, n->wrote, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, n->read, -EAGAIN);
+	vmesh_file_close(n->file->private_data);
+}
+
 static int program_get(struct kunit_suite *suite)
 {
 	program = current->mm;
@@ -116,7 +171,9 @@ static void program_put(struct kunit_suite *suite)
 		mmput(program);
 }
 
-static struct kunit_case cases[] = { KUNIT_CASE(peers_into_slow_memory), {} };
+static struct kunit_case cases[] = { KUNIT_CASE(peers_into_slow_memory),
+				     KUNIT_CASE(does_not_sleep_for_io_uring),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "virtmesh-chardev",
