@@ -303,7 +303,9 @@ static unsigned long vmesh_look(struct vmesh *m)
 	silent = heard + msecs_to_jiffies(j->dead_ms);
 
 	if (j->state == VIRTMESH_LINK_JOINED && time_after_eq(jiffies, silent)) {
-		netdev_warn(m->netdev, "the broker is silent; members stay as last known\n");
+		if (net_ratelimit())
+			netdev_warn(m->netdev,
+				    "the broker is silent; members stay as last known\n");
 		vmesh_hello_soon(j);
 		vmesh_set_state(m, VIRTMESH_LINK_BROKERLESS);
 	}
@@ -321,7 +323,8 @@ static unsigned long vmesh_look(struct vmesh *m)
 			break;
 		}
 		if (j->state == VIRTMESH_LINK_BROKERLESS && time_before(jiffies, silent)) {
-			netdev_info(m->netdev, "the broker is back\n");
+			if (net_ratelimit())
+				netdev_info(m->netdev, "the broker is back\n");
 			j->hello.due = false;
 			vmesh_set_state(m, VIRTMESH_LINK_JOINED);
 		}
