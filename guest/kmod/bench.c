@@ -195,6 +195,9 @@ static int bench_send(struct bench *b, struct sk_buff *skb, bool more)
 	while (unlikely(skb_shared(skb))) {
 		if (signal_pending(current))
 			return -EINTR;
+		/* Nor does it come back from a ring that is given up or to go. */
+		if (READ_ONCE(b->gone) || READ_ONCE(b->dev.broken))
+			return -ENODEV;
 		vmesh_tx_kick(&b->dev);
 		vmesh_relax();
 		vmesh_tx_pending(&b->dev, NULL);
