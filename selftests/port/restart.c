@@ -89,7 +89,7 @@ TEST_F(restart, killed_again_and_again_under_traffic_no_frame_is_lost_or_comes_t
 		ASSERT_EQ(0, traffic_pass(&self->traffic, 100 + 37 * i));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		ASSERT_EQ(0, traffic_pass(&self->traffic, 2000));
-		ASSERT_NE(pid, kept_wait(pid));
+		ASSERT_LT(0, kept_wait(pid));
 	}
 	ASSERT_EQ(0, traffic_drain(&self->traffic));
 	ASSERT_EQ(0, fe_ping(&self->fe[0]));
@@ -107,7 +107,7 @@ TEST_F(restart, asked_by_sighup_to_make_room_no_frame_is_lost_or_comes_twice)
 		ASSERT_EQ(0, traffic_pass(&self->traffic, 500 + 41 * i));
 		ASSERT_EQ(0, kill(pid, SIGHUP));
 		ASSERT_EQ(0, traffic_pass(&self->traffic, 2000));
-		ASSERT_NE(pid, kept_wait(pid));
+		ASSERT_LT(0, kept_wait(pid));
 	}
 	ASSERT_EQ(0, traffic_drain(&self->traffic));
 	EXPECT_TRUE(kept_log_has("event=restart"));
@@ -152,7 +152,7 @@ TEST_F(restart, killed_with_the_front_ends_own_inflight_memory_no_frame_is_lost)
 		ASSERT_EQ(0, traffic_pass(&self->traffic, 300 + 31 * i));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		ASSERT_EQ(0, traffic_pass(&self->traffic, 1000));
-		ASSERT_NE(pid, kept_wait(pid));
+		ASSERT_LT(0, kept_wait(pid));
 	}
 	ASSERT_EQ(0, traffic_drain(&self->traffic));
 }
