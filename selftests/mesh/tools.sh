@@ -174,39 +174,59 @@ complete_with() {
 	_mesh
 	echo "${COMPREPLY[*]}"
 }
-# Each option of each verb: the program takes it; where it takes a value none is made up.
+# Each option of each verb is offered, by its long name if it has one, and nothing that
+# the program does not take; where it takes a value none is made up.
 completion() {
-	local verb word
+	local verb word words offered
 	# shellcheck source=../../deploy/completion/mesh
 	. "$srctree/deploy/completion/mesh"
-	for verb in $(verbs); do
+	words=$(verbs)
+	for verb in $words; do
 		eq "$(complete_with mesh "$verb")" "$verb"
-		for word in $(complete_with mesh "$verb" -); do
+		offered=" $(complete_with mesh "$verb" -) "
+		for word in $(options "$verb"); do
+			case $word in
+			-V) continue ;; # of no verb
+			-d) word=--device ;;
+			-H) word=--hosts ;;
+			-h) word=--help ;;
+			-L) word=--launcher ;;
+			esac
+			[[ $offered == *" $word "* ]] || fail "mesh $verb takes $word, bash offers:$offered"
+		done
+		for word in $offered $(options "$verb"); do
 			[[ $word != -- && $word != --help ]] || continue
 			out=$(mesh "$verb" "$word" 2>&1) || :
 			[[ $out != *'unrecognized option'* && $out != *'invalid option'* ]] || fail "$out"
-			[[ $word == --device || $out != *'requires an argument'* ]] ||
+			[[ $word == -d || $word == --device || $out != *'requires an argument'* ]] ||
 				eq "$(complete_with mesh "$verb" "$word" "")" "" "after $verb $word"
 		done
 	done
 }
 manual() {
-	local page verb word
+	local page verb word words
 	page=$(sed 's/\\-/-/g' "$srctree/guest/tools/mesh.1")
-	# shellcheck source=../../deploy/completion/mesh
-	. "$srctree/deploy/completion/mesh"
-	for word in 'mesh help' 'mesh --version' -h --help -V --version; do
+	for word in 'mesh help' 'mesh --version' -h --help -V --version --hosts --launcher; do
 		in_page "$word"
 	done
-	for verb in $(verbs); do
+	words=$(verbs)
+	for verb in $words; do
 		in_page "mesh $verb"
-		for word in $(complete_with mesh "$verb" -); do
+		for word in $(options "$verb"); do
 			in_page "$word"
 		done
 	done
 }
 in_page() { grep -qE -- "^\.[BIR]+ (.*[^a-z-])?$1([^a-z-]|$)" <<<"$page" || fail "mesh(1) has nothing of $1"; }
-verbs() { mesh --help | sed -n 's/^  mesh \([a-z]*\).*/\1/p'; }
+verbs() { mesh --help | sed -n 's/^  mesh \([a-z]*\).*/\1/p' | grep .; }
+# options VERB: the letters that it does not refuse, and the long ones of its --help
+options() {
+	local letter
+	for letter in {a..z} {A..Z}; do
+		[[ $(mesh "$1" "-$letter" 2>&1) == *'invalid option'* ]] || printf -- '-%s\n' "$letter"
+	done
+	mesh "$1" --help | grep -oE -- '--[a-z]+'
+}
 
 guest_words=("$(guest_program drill):bin/drill" "$(guest_program exchange):bin/exchange")
 broker_args=(--probe-ms 1000 --dead-ms 20000)
