@@ -10,11 +10,13 @@
 # All of it runs in new mount, network and process namespaces. This script itself
 # only waits outside; when it ends, by Ctrl-C or in any other way, the kernel takes
 # down those namespaces with every process, tap, pin and mount in them. With KEEP=1
-# they stay, and $O/demo/enter and $O/demo/stop say how to look and how to end it.
+# they stay, and $O/demo/enter and $O/demo/stop say how to look and how to end it
+# (DEMO_STATE: another directory than $O/demo, for those).
 set -uo pipefail
 
 srctree=$(realpath "$(dirname "$0")/..")
 O=$(realpath -m "${O:-$srctree/build}")
+DEMO_STATE=$(realpath -m "${DEMO_STATE:-$O/demo}")
 N=${N:-3}
 KEEP=${KEEP:-0}
 GUESTS=${GUESTS:-qemu}
@@ -55,8 +57,8 @@ outside() {
 		failed "N=$N: it takes 2 to $max virtual machines"
 	fi
 	# Its commands would be the new one's, and nothing would end the old one.
-	if [ "$KEEP" != 0 ] && [ -x "$O/demo/running" ] && "$O/demo/running"; then
-		failed "one that was kept still runs: $O/demo/stop ends it, $O/demo/enter looks at it"
+	if [ "$KEEP" != 0 ] && [ -x "$DEMO_STATE/running" ] && "$DEMO_STATE/running"; then
+		failed "one that was kept still runs: $DEMO_STATE/stop ends it, $DEMO_STATE/enter looks at it"
 	fi
 	# Where there still is a network, should it have to be fetched.
 	guests_library
@@ -97,38 +99,40 @@ keep() {
 	init=$(grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | head -n 1)
 	init=${init#/proc/}
 	init=${init%/status}
-	mkdir -p "$O/demo"
+	mkdir -p "$DEMO_STATE"
 	{
 		echo '#!/usr/bin/env bash'
 		echo '# Is it still there? A number alone may be somebody else by now.'
 		declare -f identity
 		echo "[ \"\$(identity $1)\" = '$(identity "$1")' ] && [ \"\$(identity $init)\" = '$(identity "$init")' ]"
-	} >"$O/demo/running"
-	cat >"$O/demo/enter" <<-END
+	} >"$DEMO_STATE/running"
+	cat >"$DEMO_STATE/enter" <<-END
 		#!/bin/sh
 		# A command (default: a shell) among the demo's namespaces.
-		$O/demo/running || { echo "the demo has ended: $O/demo/stop clears up" >&2; exit 1; }
+		$DEMO_STATE/running || { echo "the demo has ended: $DEMO_STATE/stop clears up" >&2; exit 1; }
 		PATH=$O/host:$O/broker:\$PATH; export PATH
 		[ \$# -gt 0 ] || set -- ${SHELL:-/bin/sh}
 		exec nsenter --target $init --mount --net --pid -- "\$@"
 	END
-	cat >"$O/demo/stop" <<-END
+	cat >"$DEMO_STATE/stop" <<-END
 		#!/bin/sh
 		# End the demo: the namespaces' first process takes all along.
-		! $O/demo/running || kill -KILL $1
-		rm -rf $2 $O/demo
+		! $DEMO_STATE/running || kill -KILL $1
+		rm -rf $2
+		rm -f $DEMO_STATE/running $DEMO_STATE/enter $DEMO_STATE/stop
+		rmdir $DEMO_STATE
 	END
-	chmod +x "$O/demo/enter" "$O/demo/running" "$O/demo/stop"
+	chmod +x "$DEMO_STATE/enter" "$DEMO_STATE/running" "$DEMO_STATE/stop"
 	cat <<-END
 
 		It goes on. To look around:
-		  $O/demo/enter virtmesh show            also: nodes, drops --follow, doctor
-		  $O/demo/enter tcpdump -ni vm1 -c 10    what the guest on port vm1 receives
+		  $DEMO_STATE/enter virtmesh show            also: nodes, drops --follow, doctor
+		  $DEMO_STATE/enter tcpdump -ni vm1 -c 10    what the guest on port vm1 receives
 		  socat -,rawer,escape=0x1d $(vm_console "$2/vm1")
 		                                         a shell in vm1 (Ctrl-] leaves): mesh peers,
 		                                         mesh ping 2, mesh watch, ping 10.0.$ENSEMBLE.2
 		and to end it:
-		  $O/demo/stop
+		  $DEMO_STATE/stop
 
 	END
 }

@@ -8,6 +8,8 @@
 isolate "$@"
 
 export TMPDIR=$tmp
+# Its own: from here one that a developer has kept would seem to have ended.
+export DEMO_STATE=$tmp/state
 demo() { "$srctree/deploy/demo.sh"; }
 
 # Everything the demo starts has its directory in the environment, and nobody else
@@ -58,13 +60,12 @@ ended() {
 processes_gone() { [ "$(processes)" = 0 ]; }
 
 keeps_on_demand() {
-	local O2=$O
 	KEEP=1 N=2 demo >"$tmp/demo.out" 2>&1
 	[[ $(tail -n 1 "$tmp/demo.out") == 'demo: ok: 2 nodes'* ]] || fail "$(cat "$tmp/demo.out")"
 	# It goes on, and can be looked at.
-	out=$("$O2/demo/enter" virtmesh nodes)
+	out=$("$DEMO_STATE/enter" virtmesh nodes)
 	eq "$(grep -c ' up ' <<<"$out")" 2 "nodes up"
-	"$O2/demo/enter" test -e /sys/class/net/vm2
+	"$DEMO_STATE/enter" test -e /sys/class/net/vm2
 	sock=$(sed -n 's/.*UNIX-CONNECT:\([^ ]*\).*/\1/p' "$tmp/demo.out")
 	# Its input ends only when the answer is there.
 	mkfifo "$tmp/keys"
@@ -76,11 +77,11 @@ keeps_on_demand() {
 	grep 'node 1 of ensemble 7' "$tmp/console"
 	# A second one is refused while it runs, and says how to end it.
 	fails 1 env KEEP=1 N=2 "$srctree/deploy/demo.sh"
-	[[ $out == *"$O2/demo/stop"* ]] || fail "$out"
-	cp "$O2/demo/enter" "$O2/demo/stop" "$O2/demo/running" "$tmp"
-	"$O2/demo/stop"
+	[[ $out == *"$DEMO_STATE/stop"* ]] || fail "$out"
+	cp "$DEMO_STATE/enter" "$DEMO_STATE/stop" "$DEMO_STATE/running" "$tmp"
+	"$DEMO_STATE/stop"
 	wait_until 10 nothing_left
-	[ ! -e "$O2/demo" ] || fail "$O2/demo is left"
+	[ ! -e "$DEMO_STATE" ] || fail "$DEMO_STATE is left"
 	someone_elses_number
 }
 
@@ -89,17 +90,17 @@ someone_elses_number() {
 	local other
 	sleep 100 &
 	other=$!
-	mkdir "$O/demo"
-	sed "s/identity [0-9][0-9]*)/identity $other)/g" "$tmp/running" >"$O/demo/running"
-	sed "s/--target [0-9]*/--target $other/" "$tmp/enter" >"$O/demo/enter"
-	sed "s/kill -KILL [0-9]*/kill -KILL $other/" "$tmp/stop" >"$O/demo/stop"
-	chmod +x "$O/demo/enter" "$O/demo/stop" "$O/demo/running"
-	fails 1 "$O/demo/enter" true
+	mkdir "$DEMO_STATE"
+	sed "s/identity [0-9][0-9]*)/identity $other)/g" "$tmp/running" >"$DEMO_STATE/running"
+	sed "s/--target [0-9]*/--target $other/" "$tmp/enter" >"$DEMO_STATE/enter"
+	sed "s/kill -KILL [0-9]*/kill -KILL $other/" "$tmp/stop" >"$DEMO_STATE/stop"
+	chmod +x "$DEMO_STATE/enter" "$DEMO_STATE/stop" "$DEMO_STATE/running"
+	fails 1 "$DEMO_STATE/enter" true
 	[[ $out == *'has ended'* ]] || fail "$out"
-	"$O/demo/stop"
+	"$DEMO_STATE/stop"
 	kill -0 "$other" || fail "killed somebody else"
 	kill "$other"
-	[ ! -e "$O/demo" ] || fail "$O/demo is left"
+	[ ! -e "$DEMO_STATE" ] || fail "$DEMO_STATE is left"
 }
 
 # The same table from User-Mode Linux guests, whose console is a pair of FIFOs.
@@ -111,7 +112,7 @@ on_uml() {
 	fails 1 env GUESTS=uml N=17 "$srctree/deploy/demo.sh"
 	GUESTS=uml KEEP=1 N=4 demo >"$tmp/demo.out" 2>&1
 	[[ $(tail -n 1 "$tmp/demo.out") == 'demo: ok: 4 nodes'* ]] || fail "$(cat "$tmp/demo.out")"
-	out=$("$O/demo/enter" virtmesh show)
+	out=$("$DEMO_STATE/enter" virtmesh show)
 	eq "$(grep -c 'port/' <<<"$out")" 4 "ports served by virtmesh-port"
 	dir=$(sed -n "s/.*'OPEN:\(.*\)\/shell.out,.*/\1/p" "$tmp/demo.out")
 	# As the printed command does, with a FIFO for the keyboard.
@@ -123,7 +124,7 @@ on_uml() {
 	wait_until 10 grep -q '^over and out' "$tmp/uml-console"
 	exec 7>&-
 	grep 'node 1 of ensemble 7' "$tmp/uml-console"
-	"$O/demo/stop"
+	"$DEMO_STATE/stop"
 	wait_until 10 nothing_left
 }
 
