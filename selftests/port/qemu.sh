@@ -81,8 +81,9 @@ pings() { # COUNT
 }
 
 killed_and_kept() {
-	local i pid
-	vm_exec n1 'ping -q -c 300 -i 0.02 10.9.0.2 >/tmp/ping 2>&1; echo $? >/tmp/ping.rc' -t 60 &
+	local i pid pinging
+	vm_exec n1 -t 60 'ping -q -c 300 -i 0.02 10.9.0.2 >/tmp/ping 2>&1' &
+	pinging=$!
 	for i in 1 2 3 4 5; do
 		wait_until 20 test -s "$pidfile"
 		pid=$(cat "$pidfile")
@@ -90,7 +91,7 @@ killed_and_kept() {
 		wait_until 20 another "$pid"
 		wait_until 20 node_is_up
 	done
-	wait $!
+	wait "$pinging"
 	vm_exec n1 'cat /tmp/ping' | grep ' 0% packet loss'
 	# It was never without its front-end.
 	fails 1 grep event=front-end-gone "$tmp/port.log"
