@@ -51,13 +51,17 @@ uml_port_stop() {
 }
 
 # The CPU of the guest NAME, and of its port, since they talk most with each other.
-# One is all a guest can use, and moving about would cost it tenfold.
+# One is all a guest can use, and moving about would cost it tenfold. Which one is the first's
+# depends on the directory: those of tests that run at the same time would share it.
 uml_cpu() {
-	local list part nth cpus=()
+	local list part nth i cpus=()
 	if [ -n "${VM_CPU-}" ]; then
 		echo "$VM_CPU" >"$VM_DIR/$1.cpu"
 	elif [ ! -e "$VM_DIR/$1.cpu" ]; then
 		nth=$(find "$VM_DIR" -maxdepth 1 -name '*.cpu' | wc -l)
+		for ((i = 0; i < ${#VM_DIR}; i++)); do
+			nth=$((nth + $(printf %d "'${VM_DIR:i:1}")))
+		done
 		list=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
 		for part in ${list//,/ }; do
 			mapfile -t -O "${#cpus[@]}" cpus < <(seq "${part%-*}" "${part#*-}")
