@@ -105,10 +105,10 @@ int main(int argc, char **argv)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
-	sigaction(SIGTERM, &end, NULL);
-	sigaction(SIGINT, &end, NULL);
 	/* One that comes too early waits until there is somebody to end. */
 	sigprocmask(SIG_BLOCK, &ends, NULL);
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
 	pid = fork();
 	if (pid < 0)
 		err(EXIT_BOX, "fork");

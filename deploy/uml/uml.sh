@@ -152,7 +152,7 @@ vm_put() {
 vm_reset() {
 	local args
 	mapfile -t args <"$VM_DIR/$1/args"
-	uml_guest_stop "$1"
+	uml_guest_stop "$1" || return
 	vm_start "$1" "${args[@]}"
 }
 
@@ -165,14 +165,21 @@ uml_guest_stop() {
 	pid=$(cat "$VM_DIR/$1/pid" 2>/dev/null) || return 0
 	# To the box, which kills all at once, and ends after the last.
 	kill "$pid" 2>/dev/null || :
-	vm_gone "$pid"
+	# One that does not would keep its port, which serves one at a time.
+	vm_gone "$pid" || kill -9 "$pid" 2>/dev/null || :
+	vm_gone "$pid" || {
+		vm_say "$1 does not end"
+		return "$VM_LOST"
+	}
 	vm_life_over "$1"
 	rm -f "$VM_DIR/$1/pid"
 }
 
 vm_stop() {
-	uml_guest_stop "$1"
+	local status=0
+	uml_guest_stop "$1" || status=$?
 	uml_port_stop "$1"
+	return $status
 }
 
 # What a debug kernel finds only when asked: memory that nobody can reach. It tells of an
