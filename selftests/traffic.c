@@ -13,7 +13,7 @@
  *		seed=S received=N distinct=N max=N reordered=N bytes=N
  *	   and	total=N corrupt=N foreign=N dropped=N
  *
- * recv says "ready" on stderr once its end is open, and ends with status 0 when it
+ * Both say "ready" on stderr once their end is open. recv ends with status 0 when it
  * has --count distinct frames, 1 at its --time or on SIGTERM before that. An error
  * of the end is told by name (error=ENODEV), after the counts, with status 3.
  * Both go on after EAGAIN and the like; nothing is sent twice.
@@ -341,7 +341,6 @@ static int do_recv(struct end *e)
 	double end = now() + opt.seconds;
 	int err = 0;
 
-	fprintf(stderr, "ready\n");
 	while (!stop && distinct < opt.count && now() < end) {
 		struct sockaddr_ll from = { 0 };
 		socklen_t from_len = sizeof(from);
@@ -498,5 +497,6 @@ int main(int argc, char **argv)
 	if (!receive && !opt.seed)
 		opt.seed = 1;
 	open_end(&end, receive);
+	fprintf(stderr, "ready\n");
 	return receive ? do_recv(&end) : do_send(&end);
 }

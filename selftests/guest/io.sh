@@ -125,7 +125,7 @@ reload_under_traffic() {
 		begin host s 'traffic send -n 4000000 -t 300 -r 20000 t1'
 		begin a w 'traffic send -n 4000000 -t 300 /dev/virtmesh_io0'
 		begin a r 'traffic recv -n 4000000 -t 300 /dev/virtmesh_io0'
-		vm_exec a 'until grep -q ready /tmp/r.err; do sleep 0.01; done'
+		vm_exec a 'until grep -q ready /tmp/r.err && grep -q ready /tmp/w.err; do sleep 0.01; done'
 		# Open files pin the module: take the device from the driver instead.
 		vm_exec a "echo $(head -n 1 "$tmp/nets") >/sys/bus/virtio/drivers/virtmesh_io/unbind"
 		# Both ends are told, at once: neither hangs nor sends into nothing.
@@ -149,7 +149,7 @@ hot_unplug_under_traffic() {
 	begin host s 'traffic send -n 4000000 -t 300 -r 20000 t1'
 	begin a w 'traffic send -n 4000000 -t 300 /dev/virtmesh_io0'
 	begin a r 'traffic recv -n 4000000 -t 300 /dev/virtmesh_io0'
-	vm_exec a 'until grep -q ready /tmp/r.err; do sleep 0.01; done'
+	vm_exec a 'until grep -q ready /tmp/r.err && grep -q ready /tmp/w.err; do sleep 0.01; done'
 	vm_unplug a t1
 	fails 3 result a w
 	[[ $out == *error=ENODEV* ]] || fail "writer: $out"

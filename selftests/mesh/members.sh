@@ -183,6 +183,7 @@ unplug_and_plug() {
 	begin n2 s1 'traffic send -n 1000000 -t 300 --dst 3 /dev/virtmesh0'
 	begin n2 s2 "traffic send -n 1000000 -t 300 --src $(mac 7 2) --dst $(mac 7 3) mesh0"
 	wait_until 30 moves n2
+	wait_until 30 vm_exec n2 'grep -q ready /tmp/s1.err && grep -q ready /tmp/s2.err'
 	vm_unplug n2
 	for i in r s1 s2 w; do
 		fails 3 result n2 "$i"
