@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -16,6 +17,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #include "kselftest_harness.h"
 
@@ -401,6 +404,19 @@ TEST_F(ctl, watcher_that_never_reads_is_let_go_and_changes_go_on)
 	close(watch);
 }
 
+/* Until the broker cannot go on answering @fd: nothing has come for a while. */
+static void fill(int fd)
+{
+	long long until = bed_now_ms() + BED_WAIT_MS;
+	int got = 0, before;
+
+	do {
+		before = got;
+		poll(NULL, 0, 200);
+		ioctl(fd, SIOCINQ, &got);
+	} while ((!got || got != before) && bed_now_ms() < until);
+}
+
 TEST_F(ctl, watcher_lapped_while_it_was_being_answered_is_let_go_once)
 {
 	struct vm_ctl_nodes ask = { .ensemble = 0 };
@@ -415,6 +431,7 @@ TEST_F(ctl, watcher_lapped_while_it_was_being_answered_is_let_go_once)
 	/* More than the socket holds: the broker is in the midst of an answer, and asks nothing. */
 	for (int i = 0; i < 40; i++)
 		ASSERT_EQ(0, ctl_send(watch, VM_CTL_NODES, 1, &ask, sizeof(ask)));
+	fill(watch);
 	ASSERT_EQ(0, enter_ports(false));
 	ASSERT_EQ(0, ctl_resync(self->ctl));
 	ASSERT_EQ(0, enter_ports(true));
