@@ -58,6 +58,9 @@ int node_form(struct node *n, u64 timeout_ns, u32 flags, struct virtmesh_group_f
 	err = vmesh_ioc_group_form(n->f, arg);
 	if (err == -ENOENT || err == -EBUSY || err == -ENODEV)
 		return err;
+	/* Left by another thread: before it began to form, or while it did. */
+	if (err == -ECANCELED && !arg->members)
+		return err;
 	must(!(arg->members >> n->ranks) && arg->members >> n->rank & 1);
 	check_missing(n, arg->missing, arg->rank, arg->reason);
 	must(err || !arg->missing);

@@ -121,8 +121,13 @@ static void operate(const uint8_t *op, unsigned int max)
 		out[arg] = out[--nout];
 		break;
 	case OP_PUBLISH:
-		vm_vring_publish(&vr);
-		must(vr.used->idx == vr.used_idx);
+		/* The index is the guest's to write, too: it holds right after ours. */
+		if (vr.batch) {
+			vm_vring_publish(&vr);
+			must(vr.used->idx == vr.used_idx);
+		} else {
+			must(!vm_vring_publish(&vr));
+		}
 		break;
 	case OP_UNPOP:
 		if (nout && !vr.batch)
