@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/timer.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #ifdef VMESH_HAVE_URING_CMD_H
@@ -88,6 +89,16 @@ static inline void vmesh_timer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	timer->function = fn;
+#endif
+}
+
+/* May sleep: the function has returned, too. */
+static inline void vmesh_timer_delete_sync(struct timer_list *timer)
+{
+#ifdef VMESH_HAVE_TIMER_DELETE
+	timer_delete_sync(timer);
+#else
+	del_timer_sync(timer);
 #endif
 }
 

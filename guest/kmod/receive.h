@@ -4,11 +4,11 @@
 #define VMESH_RECEIVE_H
 
 #include <linux/atomic.h>
-#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 
 struct page;
@@ -26,7 +26,7 @@ struct vmesh_rx {
 	struct virtqueue *vq;
 	struct napi_struct napi;
 	atomic_t spinners; /* who looks at the ring by himself: it does not interrupt then */
-	struct hrtimer watch; /* looks when they do not come to it */
+	struct timer_list watch; /* looks when they do not come to it */
 	unsigned int order; /* of the pages */
 	unsigned int room; /* bytes the device may write: virtio header and frame */
 	spinlock_t spare_lock; /* protects spare; bh */

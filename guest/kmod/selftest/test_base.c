@@ -145,7 +145,7 @@ static void receives_behind_a_spinner_that_sleeps(struct kunit *test)
 	vmesh_rx_spin_begin(d);
 	vmesh_rx_spin(d);
 	fake_unbind(f);
-	KUNIT_EXPECT_FALSE(test, hrtimer_active(&d->rx.watch));
+	KUNIT_EXPECT_FALSE(test, timer_pending(&d->rx.watch));
 	vmesh_rx_spin_end(d);
 	vmesh_put(d);
 }
