@@ -80,9 +80,9 @@ table() {
 		make                 make                   demo
 		openmpi-bin          openmpi                bench
 		patch                patch                  demo-uml
-		perl                 perl                   demo-uml
+		perl                 perl                   demo
 		pkg-config           pkgconf                demo
-		python3              python3                demo-uml
+		python3              python3                demo
 		qemu-system-x86      qemu-system-x86        demo
 		rsync                rsync                  check
 		shellcheck           ShellCheck             check
