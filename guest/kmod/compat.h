@@ -125,12 +125,27 @@ static inline void vmesh_eventfd_signal(struct eventfd_ctx *ctx)
 /* What a program wrote into its submission queue entry; it may still change it. */
 static inline const void *vmesh_uring_cmd(const struct io_uring_cmd *cmd)
 {
-#ifdef VMESH_HAVE_URING_SQE_CMD
-	return io_uring_sqe_cmd(cmd->sqe);
+#ifdef VMESH_HAVE_URING_SQE
+	return cmd->sqe->cmd;
 #else
 	return cmd->cmd;
 #endif
 }
+
+/* Define @work, for io_uring_cmd_complete_in_task(), that calls @fn with command and flags. */
+#ifdef VMESH_HAVE_URING_FROM_TW
+#define VMESH_URING_WORK(work, fn)                                                 \
+	static void work(struct io_tw_req req, io_tw_token_t tw)                   \
+	{                                                                          \
+		fn(io_uring_cmd_from_tw(req), IO_URING_CMD_TASK_WORK_ISSUE_FLAGS); \
+	}
+#else
+#define VMESH_URING_WORK(work, fn)                                     \
+	static void work(struct io_uring_cmd *cmd, unsigned int flags) \
+	{                                                              \
+		fn(cmd, flags);                                        \
+	}
+#endif
 
 /*
  * It has ended. @more is what a completion of 32 bytes has besides; a ring of shorter

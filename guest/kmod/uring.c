@@ -41,9 +41,11 @@ static void vmesh_uring_complete(struct io_uring_cmd *cmd, unsigned int flags)
 	vmesh_uring_finish(cmd, result, missing, flags);
 }
 
+VMESH_URING_WORK(vmesh_uring_work, vmesh_uring_complete)
+
 void vmesh_uring_done(struct vmesh_entry *e)
 {
-	io_uring_cmd_complete_in_task(e->cmd, vmesh_uring_complete);
+	io_uring_cmd_complete_in_task(e->cmd, vmesh_uring_work);
 }
 
 /*
