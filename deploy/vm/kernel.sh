@@ -71,13 +71,15 @@ complete() {
 }
 
 download() {
-	local dir=$1
+	local dir=$1 part packages=("linux-image-$version")
 	if command -v apt-get >/dev/null; then
-		(cd "$dir" && apt-get download -q -o Acquire::Retries=3 "linux-image-$version") >&2 || return
-		# Ubuntu keeps the modules in a package of their own.
-		if apt-cache show "linux-modules-$version" >/dev/null 2>&1; then
-			(cd "$dir" && apt-get download -q -o Acquire::Retries=3 "linux-modules-$version") >&2 || return
-		fi
+		# Ubuntu keeps the modules in a package of their own; Debian since 7.3
+		# the image, too, and what depmod reads.
+		for part in modules binary base; do
+			! apt-cache show "linux-$part-$version" >/dev/null 2>&1 ||
+				packages+=("linux-$part-$version")
+		done
+		(cd "$dir" && apt-get download -q -o Acquire::Retries=3 "${packages[@]}") >&2
 	elif command -v dnf >/dev/null; then
 		dnf -q download --destdir "$dir" "kernel-core-$version" \
 			"kernel-modules-core-$version" "kernel-modules-$version" >&2
@@ -122,8 +124,10 @@ fi
 [ -d "$work/tree/lib/modules/$version" ] ||
 	die "the package of the kernel $version has no modules"
 depmod -b "$work/tree" "$version"
+complete "$work/tree" >/dev/null || die "the package of the kernel $version has no image"
 # Complete or not there: another run may look meanwhile.
 if [ ! -e "$store/$version" ]; then
 	mv -T "$work/tree" "$store/$version" 2>/dev/null || [ -e "$store/$version" ]
 fi
-complete "$store/$version" || die "the package of the kernel $version has no image"
+complete "$store/$version" ||
+	die "what is in $store/$version is no kernel: remove it, and try again"
