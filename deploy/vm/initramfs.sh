@@ -55,7 +55,7 @@ module_files() {
 		}
 		END { exit !found }
 	' "$moddir/modules.dep" ||
-		tr - _ <"$moddir/modules.builtin" | grep -q "/$name\.ko$" ||
+		grep -q "/${name//_/[-_]}\.ko$" "$moddir/modules.builtin" ||
 		die "the kernel $version has no module '$1'"
 }
 
