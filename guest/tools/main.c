@@ -185,6 +185,18 @@ static int parse(const struct verb *v, int argc, char **argv, struct mesh_args *
 	return -1;
 }
 
+/* A full disk or a closed pipe must not look like success, whenever it was met. */
+static int end(int status)
+{
+	errno = 0;
+	if ((fflush(stdout) || ferror(stdout)) && status == MESH_OK) {
+		fprintf(stderr, "mesh: cannot write%s%s\n", errno ? ": " : " all of it",
+			errno ? strerror(errno) : "");
+		status = MESH_FAILED;
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct mesh_args args = {
@@ -204,11 +216,11 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
-		return MESH_OK;
+		return end(MESH_OK);
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts(VM_VERSION);
-		return MESH_OK;
+		return end(MESH_OK);
 	}
 	for (size_t i = 0; i < VERBS; i++)
 		if (!strcmp(argv[1], verbs[i].name))
@@ -225,13 +237,5 @@ int main(int argc, char **argv)
 		args.timeout_ms = 10000;
 	argv[1] = argv[0]; /* how getopt leads its complaints */
 	status = parse(v, argc - 1, argv + 1, &args);
-	if (status >= 0)
-		return status;
-	status = v->run(&args);
-	/* A full disk or a closed pipe must not look like success. */
-	if (fflush(stdout) && status == MESH_OK) {
-		fprintf(stderr, "mesh: cannot write: %s\n", strerror(errno));
-		status = MESH_FAILED;
-	}
-	return status;
+	return end(status >= 0 ? status : v->run(&args));
 }
