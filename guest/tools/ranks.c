@@ -64,6 +64,16 @@ static void tell_line(const struct job *j, unsigned int rank, int which, const c
 	json_object_put(o);
 }
 
+/* The beginning of a line that does not end any more. */
+static void tell_rest(const struct job *j, unsigned int rank, int which)
+{
+	struct mesh_stream *s = &j->ranks[rank].stream[which];
+
+	if (s->fill)
+		tell_line(j, rank, which, s->line, s->fill);
+	s->fill = 0;
+}
+
 /* Whole lines at once, so that those of two ranks do not mix. */
 static void read_stream(const struct job *j, unsigned int rank, int which)
 {
@@ -74,8 +84,7 @@ static void read_stream(const struct job *j, unsigned int rank, int which)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		if (s->fill)
-			tell_line(j, rank, which, s->line, s->fill);
+		tell_rest(j, rank, which);
 		close(s->fd);
 		s->fd = -1;
 		return;
@@ -87,10 +96,8 @@ static void read_stream(const struct job *j, unsigned int rank, int which)
 		start = end + 1;
 	}
 	memmove(s->line, start, s->fill);
-	if (s->fill == sizeof(s->line)) {
-		tell_line(j, rank, which, s->line, s->fill);
-		s->fill = 0;
-	}
+	if (s->fill == sizeof(s->line))
+		tell_rest(j, rank, which);
 	fflush(stdout);
 }
 
@@ -145,7 +152,7 @@ static void reap(struct job *j)
 			kill(-pid, SIGKILL);
 			r->pid = 0;
 			j->running--;
-			for (int s = 0; s < STREAMS; s++)
+			for (int s = 0; s < STREAMS; s++) {
 				while (r->stream[s].fd >= 0) {
 					struct pollfd p = { .fd = r->stream[s].fd,
 							    .events = POLLIN };
@@ -154,6 +161,9 @@ static void reap(struct job *j)
 						break;
 					read_stream(j, i, s);
 				}
+				/* Who was killed just now holds the pipe for a moment. */
+				tell_rest(j, i, s);
+			}
 			tell_end(j, i);
 			if (r->status)
 				end_all(j, r->status);

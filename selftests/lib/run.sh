@@ -24,5 +24,12 @@ full_disk() {
 }
 to_full() { { "$@" 2>&1 >&3 | cat; return "${PIPESTATUS[0]}"; } 3>/dev/full; }
 
+# A line without an end comes out, too, though somebody else holds the pipe.
+last_words() {
+	eq "$(ranks 1 -- sh -c 'printf out; printf err >&2; setsid sleep 60 & exit 0' 2>&1 | sort)" "[0] err
+[0] out"
+}
+
+run "what a program said last comes out, whoever has its output still" last_words
 run "a disk that is full is a failure" full_disk
 finish
