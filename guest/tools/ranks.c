@@ -264,6 +264,9 @@ int mesh_ranks_run(struct mesh_rank *ranks, unsigned int n, bool json)
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGHUP);
 	sigaddset(&mask, SIGINT);
+	/* Nobody reads any more: a reason to end the ranks, and not to leave them behind. */
+	sigaddset(&mask, SIGPIPE);
+	sigaddset(&mask, SIGQUIT);
 	sigaddset(&mask, SIGTERM);
 	/* Nothing may be missed between a look and the sleep. */
 	sigprocmask(SIG_BLOCK, &mask, &j.old_mask);

@@ -30,6 +30,48 @@ last_words() {
 [0] out"
 }
 
+# Whatever ends it, Ctrl-\\ and the end of who reads its output too, ends all ranks: one
+# that says nothing would not find it out by itself.
+silent_rank() {
+	cat >"$tmp/silent" <<-END
+		#!/bin/sh
+		if [ "\$VIRTMESH_RANK" = 1 ]; then
+			echo \$\$ >$tmp/rank.new
+			mv $tmp/rank.new $tmp/rank
+			exec sleep 60
+		fi
+		while sleep 0.1; do
+			echo word
+		done
+	END
+	chmod +x "$tmp/silent"
+	rm -f "$tmp/rank"
+}
+signals() {
+	local pid sig status
+	for sig in HUP INT QUIT TERM; do
+		silent_rank
+		# Without job control what runs in the background ignores two of them.
+		env --default-signal=INT,QUIT mesh run -n 2 -N 1,2 -- "$tmp/silent" >"$tmp/out" 2>&1 &
+		pid=$!
+		wait_until 10 test -e "$tmp/rank"
+		kill "-$sig" "$pid"
+		status=0
+		wait "$pid" || status=$?
+		eq "$status" $((128 + $(kill -l "$sig"))) "SIG$sig"
+		wait_until 10 pid_gone "$(cat "$tmp/rank")"
+	done
+}
+reader_gone() {
+	silent_rank
+	fails 141 to_true ranks 2 -- "$tmp/silent"
+	wait_until 10 pid_gone "$(cat "$tmp/rank")"
+}
+# Not before the silent one is there.
+to_true() { "$@" | wait_until 10 test -e "$tmp/rank"; return "${PIPESTATUS[0]}"; }
+
+run "a signal ends it, and all ranks with it" signals
+run "the end of who reads its output ends all ranks" reader_gone
 run "what a program said last comes out, whoever has its output still" last_words
 run "a disk that is full is a failure" full_disk
 finish
