@@ -45,6 +45,38 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
+/* Bytes of the character that @s begins with, as Unicode's table 3-7 has them; 0: it is none. */
+static size_t utf8_char(const unsigned char *s, size_t len)
+{
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+	if (!n || n > len || s[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* Shorter ones say the same; surrogates; beyond the last. */
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* A program may say anything, and JSON is UTF-8: each byte that is not is U+FFFD. */
+static struct json_object *line_json(const char *line, size_t len)
+{
+	char text[3 * sizeof(((struct mesh_stream *)0)->line)];
+	size_t fill = 0, n;
+
+	for (; len; line += n, len -= n) {
+		n = utf8_char((const unsigned char *)line, len);
+		memcpy(text + fill, n ? line : "\xef\xbf\xbd", n ? n : 3);
+		fill += n ? n : 3;
+		n = n ? n : 1;
+	}
+	return json_object_new_string_len(text, (int)fill);
+}
+
 static void tell_line(const struct job *j, unsigned int rank, int which, const char *line,
 		      size_t len)
 {
@@ -59,7 +91,7 @@ static void tell_line(const struct job *j, unsigned int rank, int which, const c
 	o = json_object_new_object();
 	json_object_object_add(o, "rank", json_object_new_int64(rank));
 	json_object_object_add(o, "stream", json_object_new_string(names[which]));
-	json_object_object_add(o, "line", json_object_new_string_len(line, (int)len));
+	json_object_object_add(o, "line", line_json(line, len));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 }

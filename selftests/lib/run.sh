@@ -70,6 +70,38 @@ reader_gone() {
 # Not before the silent one is there.
 to_true() { "$@" | wait_until 10 test -e "$tmp/rank"; return "${PIPESTATUS[0]}"; }
 
+# The ends of what each length of UTF-8 can say, what lies just beyond them, and a character
+# that a line's end or another one cuts off.
+strange_bytes() {
+	cat >"$tmp/expect" <<-'END'
+		import json, subprocess, sys
+		lines = [b"plain \\ \" \t \x01 \x00 \x7f", b"\xe4rger", b"\xc3", b"\xf0\x9f\x98", b"\xe2\x82x"]
+		for point in 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff:
+		    lines.append(chr(point).encode())
+		lines += [bytes.fromhex(x) for x in "80 bf c080 c1bf e09fbf eda080 edbfbf f08fbfbf f4908080 f5808080 ff".split()]
+		with open(sys.argv[1], "wb") as f:
+		    f.write(b"\n".join(lines) + b"\n")
+		out = subprocess.run("mesh run --json -n 1 -N 1 -- cat".split() + [sys.argv[1]],
+		                     check=True, stdout=subprocess.PIPE).stdout.decode()
+		got = [json.loads(line) for line in out.splitlines()]
+		assert got.pop() == {"rank": 0, "status": 0}, out
+		assert len(got) == len(lines), out
+		for g, line in zip(got, lines):
+		    want = ""
+		    while line:
+		        for n in 1, 2, 3, 4, 0:
+		            try:
+		                want += line[:n].decode() if n else "\ufffd"
+		                break
+		            except UnicodeDecodeError:
+		                pass
+		        line = line[n or 1:]
+		    assert g == {"rank": 0, "stream": "stdout", "line": want}, (g, want)
+	END
+	python3 "$tmp/expect" "$tmp/bytes"
+}
+
+run "--json: whatever a program says, it is JSON" strange_bytes
 run "a signal ends it, and all ranks with it" signals
 run "the end of who reads its output ends all ranks" reader_gone
 run "what a program said last comes out, whoever has its output still" last_words
