@@ -13,7 +13,7 @@
 
 #define DEFAULT_TIMEOUT_NS VMESH_S(30)
 #define TAKE_MAX	   16 /* ended operations that one system call takes */
-#define FAILURE_TEXT_MAX   256
+#define FAILURE_TEXT_MAX   640 /* one that names all of 63 nodes, four digits each */
 #define OPCODE_CONTROL	   0xff /* in failures, beside enum virtmesh_opcode */
 
 /* The kernel, or what a test puts in its place. Negative errnos; mmap: NULL. */

@@ -498,6 +498,39 @@ TEST(failures_are_said_in_one_line)
 	EXPECT_STREQ("the memory is not in a buffer", vmesh_strerror(NULL, -EFAULT));
 }
 
+/* 63 of 64 are missing, and each of them is named. */
+TEST(all_who_are_missing_are_named)
+{
+	const struct virtmesh_op op = { .opcode = VIRTMESH_OP_ALLTOALL, .len = 1 << 24 };
+	const struct virtmesh_done done = {
+		.number = UINT32_MAX,
+		.missing = ~1ULL,
+		.rank = 1,
+		.reason = VMESH_REASON_MISMATCH,
+		.bytes = 1ULL << 30,
+	};
+	uint16_t nodes[VMESH_RANKS_MAX];
+	struct vmesh_group *g;
+	struct vmesh *m;
+	char want[1024];
+	int i, n;
+
+	fake_reset();
+	for (i = 0; i < VMESH_RANKS_MAX; i++)
+		nodes[i] = 4031 + i;
+	ASSERT_EQ(0, vmesh_open_by(&fake_ops, &m, "4031"));
+	ASSERT_EQ(0, vmesh_group_create(m, VMESH_ID_DERIVED - 1, nodes, VMESH_RANKS_MAX, &g));
+	g->members = ~0ULL;
+	vmesh_failed(g, -EPROTO, &op, &done);
+	n = snprintf(want, sizeof(want),
+		     "all-to-all 4294967295 on group 2147483647: node 4032 called something else, "
+		     "or with another length at chunk 64 of 64; missing, too: nodes 4033");
+	for (i = 4034; i <= 4094; i++)
+		n += snprintf(want + n, sizeof(want) - n, ", %d", i);
+	EXPECT_STREQ(want, vmesh_strerror(g, -EPROTO));
+	vmesh_close(m);
+}
+
 /* Two threads on one device: one waits for what never comes while the other works. */
 struct waiter {
 	struct rank *r;
