@@ -320,8 +320,10 @@ const char *vmesh_strerror(struct vmesh_group *g, int error)
 		pthread_mutex_unlock(&g->mesh->lock);
 	}
 	/* Of a group that never came to be, perhaps. */
-	if (!text && error < 0 && last_error == error)
-		text = last_text;
+	if (!text && error < 0 && last_error == error) {
+		memcpy(answer, last_text, sizeof(answer));
+		text = answer;
+	}
 	if (!text && error < 0)
 		text = error_text(error);
 	if (!text)
