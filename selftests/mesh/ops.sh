@@ -94,12 +94,13 @@ through_faults() {
 
 # lossy PERCENT NODES STEPS BYTES
 lossy() {
-	local before
+	local before after
 	before=$(all_drops)
 	virtmesh ensemble faults 7 --loss "$1" --seed "$SEED"
 	shift
 	through_faults "$@"
-	[ "$(all_drops)" != "$before" ] || fail "no frame was lost: $before"
+	after=$(all_drops)
+	[ "$after" != "$before" ] || fail "no frame was lost: $before"
 }
 
 # twisted NODES STEPS BYTES FAULT...: lost, doubled, out of order and late
