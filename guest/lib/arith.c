@@ -17,9 +17,12 @@
  * the plainest there are, for the compiler to vectorise, once for each kind of
  * machine; elements may lie at any address.
  */
+#include <float.h>
 #include <stdbool.h>
 #include <string.h>
 #include "lib.h"
+
+_Static_assert(!FLT_EVAL_METHOD, "each type is added in its own precision (build.mk)");
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define CLONES __attribute__((target_clones("avx2", "default")))

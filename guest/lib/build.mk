@@ -27,8 +27,9 @@ C_FILES		+= $(wildcard $(srctree)/guest/lib/*.c)
 # The same objects for both: programs that link the archive are PIE. A buffer's number is
 # in the upper half of the offset that it is mapped at.
 $(LV_OBJS): X_CFLAGS = -fPIC -fvisibility=hidden -pthread -D_FILE_OFFSET_BITS=64 $(X_ARITH)
-# Vectors, of which none may change a result.
-$(LV_DIR)/arith.o: X_ARITH = -O3 -ffp-contract=off -fno-trapping-math
+# Vectors, of which none may change a result. A 32-bit x86's own unit would: it rounds twice.
+$(LV_DIR)/arith.o: X_ARITH = -O3 -ffp-contract=off -fno-trapping-math \
+	$(shell $(CC) $(CFLAGS) -dM -E -x c /dev/null | grep -qw __i386__ && echo -msse2 -mfpmath=sse)
 
 $(LV_STATIC): $(LV_OBJS)
 	$(call quiet,AR,$@)
