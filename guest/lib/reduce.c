@@ -241,7 +241,10 @@ int vmesh_reduce_scatter(struct vmesh_group *g, const void *sbuf, void *rbuf, si
 	if (err || !count)
 		return err;
 	if (!sliced(&red, flags, all, ONE_FRAME)) {
-		err = vmesh_group_scratch(g, all * g->size, &scratch);
+		/* In 32 bits the product may not be what it seems. */
+		err = all > VIRTMESH_BUF_MAX_BYTES / g->size ?
+			      -EINVAL :
+			      vmesh_group_scratch(g, all * g->size, &scratch);
 		if (!err)
 			err = vmesh_allgather(g, sbuf, scratch, all, left_ns(&red));
 		parts = (char *)scratch + g->rank * part;
