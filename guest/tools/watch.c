@@ -135,6 +135,26 @@ static int look(int fd, const struct mesh_args *args, struct view *v)
 	return (int)lines;
 }
 
+/*
+ * Sleep until there is something to look at, or it shall stop: also when the signal has come
+ * since that was asked last. 0 or -errno.
+ */
+static int wait_for_change(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+	sigset_t stops, before;
+	int err = 0;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stops, &before);
+	if (!stop && ppoll(&p, 1, NULL, &before) < 0 && errno != EINTR)
+		err = -errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return p.revents & (POLLHUP | POLLERR) ? -ENODEV : err;
+}
+
 int mesh_watch(const struct mesh_args *args)
 {
 	struct sigaction on_stop = { .sa_handler = on_signal };
@@ -150,24 +170,15 @@ int mesh_watch(const struct mesh_args *args)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	while (!stop) {
-		struct pollfd p = { .fd = fd, .events = POLLPRI };
-
 		n = look(fd, args, &v);
 		if (n < 0)
 			break;
 		lines += (unsigned int)n;
 		if (args->count && lines >= args->count)
 			break;
-		if (poll(&p, 1, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			n = -errno;
+		n = wait_for_change(fd);
+		if (n < 0)
 			break;
-		}
-		if (p.revents & (POLLHUP | POLLERR)) {
-			n = -ENODEV;
-			break;
-		}
 	}
 	free(v.peers);
 	close(fd);
