@@ -76,6 +76,12 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
+/* The broker's silence afterwards does not undo it. */
+static bool has_joined(const struct virtmesh_info *info)
+{
+	return info->state == VIRTMESH_LINK_JOINED || info->state == VIRTMESH_LINK_BROKERLESS;
+}
+
 /* Fill @info; with a deadline, not before the node has joined. Returns 0 or -errno. */
 static int get_info(int fd, unsigned int wait_s, struct virtmesh_info *info)
 {
@@ -89,7 +95,7 @@ static int get_info(int fd, unsigned int wait_s, struct virtmesh_info *info)
 		if (ioctl(fd, VIRTMESH_IOC_INFO, info))
 			return -errno;
 		left = end - now_ms();
-		if (!wait_s || info->state == VIRTMESH_LINK_JOINED || left <= 0)
+		if (!wait_s || has_joined(info) || left <= 0)
 			return 0;
 		/* Joining brings the first membership; asking for it arms the poll again. */
 		n = mesh_get_peers(fd, &peers, NULL);
@@ -119,7 +125,5 @@ int mesh_info(const struct mesh_args *args)
 		print_json(&info, args->device);
 	else
 		print_text(&info, args->device);
-	return info.state == VIRTMESH_LINK_JOINED || info.state == VIRTMESH_LINK_BROKERLESS ?
-		       MESH_OK :
-		       MESH_NOT_JOINED;
+	return has_joined(&info) ? MESH_OK : MESH_NOT_JOINED;
 }

@@ -62,6 +62,8 @@ broker_killed() {
 	for i in 1 2 3; do
 		wait_until 45 is BROKERLESS info "n$i" state
 	done
+	# It has joined, and need not wait for that: the answer comes at once.
+	vm_exec n1 -t 20 'mesh info -w 60'
 	broker_restart
 	for i in 1 2 3; do
 		wait_until 45 is JOINED info "n$i" state
