@@ -292,6 +292,8 @@ int mesh_ranks_run(struct mesh_rank *ranks, unsigned int n, bool json)
 	sigset_t mask;
 	int err;
 
+	/* Ignored, as who started us may leave it, it would not come, and nobody be reaped. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGHUP);

@@ -102,6 +102,14 @@ strange_bytes() {
 }
 
 run "--json: whatever a program says, it is JSON" strange_bytes
+ignored_children() {
+	fails 3 timeout -s KILL 10 perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' \
+		mesh run -n 1 -N 1 -- sh -c 'echo word; exit 3'
+	eq "$out" "[0] word
+mesh: rank 0 ended with status 3"
+}
+
+run "started with SIGCHLD ignored: it ends with its ranks" ignored_children
 run "a signal ends it, and all ranks with it" signals
 run "the end of who reads its output ends all ranks" reader_gone
 run "what a program said last comes out, whoever has its output still" last_words
