@@ -49,7 +49,7 @@ struct perf_bench {
 	 */
 	int (*measure)(struct perf *p, size_t size, unsigned int iterations,
 		       struct perf_latency *latency, double *bytes_per_us);
-	/* Bytes that one rank receives in an iteration. */
+	/* Bytes that one rank receives in an iteration, or has in the end. */
 	size_t (*carried)(const struct perf *p, size_t size);
 };
 
