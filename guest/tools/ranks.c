@@ -85,7 +85,9 @@ static void tell_line(const struct job *j, unsigned int rank, int which, const c
 	struct json_object *o;
 
 	if (!j->json) {
-		fprintf(to, "[%u] %.*s\n", rank, (int)len, line);
+		fprintf(to, "[%u] ", rank);
+		fwrite(line, 1, len, to);
+		putc('\n', to);
 		return;
 	}
 	o = json_object_new_object();
