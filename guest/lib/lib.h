@@ -131,6 +131,14 @@ static inline uint64_t deadline_or_default(const struct vmesh_group *g, uint64_t
 	return t < VIRTMESH_TIMEOUT_MAX_NS ? t : VIRTMESH_TIMEOUT_MAX_NS;
 }
 
+/* Both have so many bytes. */
+static inline bool overlap(const void *a, const void *b, size_t bytes)
+{
+	uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
+
+	return x < y ? y - x < bytes : x - y < bytes;
+}
+
 /* CLOCK_MONOTONIC */
 static inline uint64_t now_ns(void)
 {

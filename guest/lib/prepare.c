@@ -68,13 +68,6 @@ static void sides(const struct vmesh_group *g, int opcode, bool root, unsigned i
 	}
 }
 
-static bool overlap(const void *a, const void *b, size_t bytes)
-{
-	uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;
-
-	return x < y ? y - x < bytes : x - y < bytes;
-}
-
 int vmesh_op_collective(struct vmesh_req *req, struct vmesh_group *g, int opcode, unsigned int root,
 			const void *sbuf, void *rbuf, size_t len, uint64_t timeout_ns)
 {

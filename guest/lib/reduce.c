@@ -197,6 +197,8 @@ int vmesh_allreduce(struct vmesh_group *g, const void *sbuf, void *rbuf, size_t 
 
 	err = begin(&red, g, 1, count, type, reduction, flags, timeout_ns);
 	/* Whatever way is taken then, the same is refused. */
+	if (!err && in != rbuf && overlap(in, rbuf, count * red.size))
+		err = -EINVAL; /* a piece's result would be the next one's contribution */
 	if (!err)
 		err = vmesh_buf_find(g->mesh, in, count * red.size, &handle, &offset);
 	if (!err)

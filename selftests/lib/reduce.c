@@ -256,6 +256,9 @@ static void refused(struct rank *r)
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, p, 4, VMESH_F32, 1, 3, 0), -EINVAL);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, p, SIZE_MAX / 2, VMESH_F32, 1, 0, 0), -EINVAL);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, p, 1025, VMESH_F32, 1, 0, 0), -EFAULT);
+	CHECK_EQ(r, vmesh_allreduce(r->group, p, p + 15, 4, VMESH_F32, 1, 0, 0), -EINVAL);
+	CHECK_EQ(r, vmesh_allreduce(r->group, p + 15, p, 4, VMESH_F32, 1, 0, 0), -EINVAL);
+	CHECK_EQ(r, vmesh_allreduce(r->group, p + 16, p, 4, VMESH_F32, 1, 0, 0), 0);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, stack, 4, VMESH_F32, 1, VMESH_DIRECT, 0), -EFAULT);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, stack, 4, VMESH_F32, 1, VMESH_SLICED, 0), -EFAULT);
 	CHECK_EQ(r, vmesh_allreduce(r->group, p, p, 0, VMESH_F32, 1, 0, 0), 0);
