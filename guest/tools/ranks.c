@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One loop over what can happen: a line comes, a child ends, a signal, the grace is
- * over. Each rank is a process group of its own, so that all it starts ends with it.
+ * over. Each rank is a process group of its own, so that all it starts ends with it, and a
+ * session: one that asks at a terminal, as ssh does, would be stopped there for ever, in
+ * the background as it is; without one it says that it cannot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -138,8 +140,9 @@ static void read_stream(const struct job *j, unsigned int rank, int which)
 static void signal_all(const struct job *j, int sig)
 {
 	for (unsigned int i = 0; i < j->n; i++)
-		if (j->ranks[i].pid)
-			kill(-j->ranks[i].pid, sig);
+		/* One that has just been started may not be a group yet. */
+		if (j->ranks[i].pid && kill(-j->ranks[i].pid, sig))
+			kill(j->ranks[i].pid, sig);
 }
 
 static void end_all(struct job *j, int status)
@@ -209,7 +212,7 @@ static void child(const struct job *j, const struct mesh_rank *r, const int out[
 {
 	int nothing = open("/dev/null", O_RDONLY);
 
-	setpgid(0, 0);
+	setsid();
 	sigprocmask(SIG_SETMASK, &j->old_mask, NULL);
 	if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out[0], 1) < 0 || dup2(out[1], 2) < 0)
 		_exit(126);
@@ -247,8 +250,6 @@ static int start(struct job *j, struct mesh_rank *r)
 		r->pid = 0;
 		return -errno;
 	}
-	/* Here as well: who of the two comes first is not known. */
-	setpgid(r->pid, r->pid);
 	j->running++;
 	return 0;
 }

@@ -113,6 +113,27 @@ mesh: rank 0 ended with status 3"
 }
 
 run "started with SIGCHLD ignored: it ends with its ranks" ignored_children
+# As ssh does for a password: it ends then, which it cannot where it is stopped.
+asks() {
+	cat >"$tmp/at-terminal" <<-'END'
+		import os, pty, sys
+		pid, fd = pty.fork()
+		if not pid:
+		    os.execvp(sys.argv[1], sys.argv[1:])
+		out = b""
+		try:
+		    while got := os.read(fd, 4096):
+		        out += got
+		except OSError:
+		    pass
+		sys.stdout.write(out.decode())
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	END
+	fails 5 timeout 10 python3 "$tmp/at-terminal" mesh run -n 1 -N 1 -- \
+		sh -c 'read -r word </dev/tty || exit 5'
+}
+
+run "a rank that asks at the terminal fails" asks
 run "a signal ends it, and all ranks with it" signals
 run "the end of who reads its output ends all ranks" reader_gone
 run "what a program said last comes out, whoever has its output still" last_words
