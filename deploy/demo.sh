@@ -335,7 +335,7 @@ report() {
 	virtmesh show | sed 's/^/  /'
 	echo
 	# A heading, and a line for each counter that is not 0.
-	dropped=$(virtmesh drops)
+	dropped=$(virtmesh drops) || give_up "the counters cannot be read"
 	if [ "$(wc -l <<<"$dropped")" = 1 ]; then
 		dropped="nothing dropped"
 		echo "  no frame was dropped or lost"
