@@ -32,6 +32,13 @@ struct view {
 	int link; /* enum virtmesh_link_state; -1: not known yet */
 };
 
+static unsigned int told; /* lines */
+
+static bool enough(const struct mesh_args *args)
+{
+	return args->count && told == args->count;
+}
+
 static void stamp(char *buf, size_t size)
 {
 	struct timespec ts;
@@ -50,6 +57,9 @@ static void tell(const struct mesh_args *args, const char *what, int node, const
 	struct json_object *o;
 	char when[48];
 
+	if (enough(args))
+		return;
+	told++;
 	stamp(when, sizeof(when));
 	if (!args->json) {
 		if (node < 0)
@@ -72,11 +82,10 @@ static void tell(const struct mesh_args *args, const char *what, int node, const
 	json_object_put(o);
 }
 
-/* Both lists are in order of node: tell what differs. Returns the lines told. */
-static unsigned int compare(const struct mesh_args *args, const struct view *old,
-			    const struct virtmesh_peer *now, int n, __u32 epoch)
+/* Both lists are in order of node: tell what differs. */
+static void compare(const struct mesh_args *args, const struct view *old,
+		    const struct virtmesh_peer *now, int n, __u32 epoch)
 {
-	unsigned int lines = 0;
 	int i = 0, j = 0;
 
 	while (i < old->n || j < n) {
@@ -85,32 +94,26 @@ static unsigned int compare(const struct mesh_args *args, const struct view *old
 
 		if (!b || (a && a->node < b->node)) {
 			tell(args, "node", a->node, "GONE", a->incarnation, epoch);
-			lines++;
 			i++;
 		} else if (!a || b->node < a->node) {
 			tell(args, "node", b->node, mesh_node_state(b->state), b->incarnation,
 			     epoch);
-			lines++;
 			j++;
 		} else {
-			if (a->state != b->state || a->incarnation != b->incarnation) {
+			if (a->state != b->state || a->incarnation != b->incarnation)
 				tell(args, "node", b->node, mesh_node_state(b->state),
 				     b->incarnation, epoch);
-				lines++;
-			}
 			i++;
 			j++;
 		}
 	}
-	return lines;
 }
 
-/* Look, and tell the differences. Returns the lines told, or -errno. */
+/* Look, and tell the differences. 0 or -errno. */
 static int look(int fd, const struct mesh_args *args, struct view *v)
 {
 	struct virtmesh_peer *now;
 	struct virtmesh_info info;
-	unsigned int lines = 0;
 	__u32 epoch;
 	int n;
 
@@ -125,14 +128,13 @@ static int look(int fd, const struct mesh_args *args, struct view *v)
 	}
 	if (v->link != (int)info.state) {
 		tell(args, "link", -1, mesh_link_state(info.state), 0, 0);
-		lines++;
 		v->link = (int)info.state;
 	}
-	lines += compare(args, v, now, n, epoch);
+	compare(args, v, now, n, epoch);
 	free(v->peers);
 	v->peers = now;
 	v->n = n;
-	return (int)lines;
+	return 0;
 }
 
 /*
@@ -159,8 +161,7 @@ int mesh_watch(const struct mesh_args *args)
 {
 	struct sigaction on_stop = { .sa_handler = on_signal };
 	struct view v = { .link = -1 };
-	unsigned int lines = 0;
-	int fd, n = 0;
+	int fd, err = 0;
 
 	fd = mesh_open(args->device);
 	if (fd < 0)
@@ -169,18 +170,13 @@ int mesh_watch(const struct mesh_args *args)
 	sigaction(SIGTERM, &on_stop, NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
-	while (!stop) {
-		n = look(fd, args, &v);
-		if (n < 0)
+	while (!stop && !err) {
+		err = look(fd, args, &v);
+		if (err || enough(args))
 			break;
-		lines += (unsigned int)n;
-		if (args->count && lines >= args->count)
-			break;
-		n = wait_for_change(fd);
-		if (n < 0)
-			break;
+		err = wait_for_change(fd);
 	}
 	free(v.peers);
 	close(fd);
-	return n < 0 ? mesh_fail(-n, args->device) : MESH_OK;
+	return err ? mesh_fail(-err, args->device) : MESH_OK;
 }

@@ -42,6 +42,10 @@ joined() {
 		done
 	done
 	eq "$(info n1 broker_id)" "$(info n2 broker_id)"
+	# Its own link and three nodes: as many lines of that as are asked for.
+	for i in 1 3 4; do
+		eq "$(vm_exec n1 "mesh watch -c $i" | wc -l)" "$i"
+	done
 }
 
 # Datagrams, a group's datagrams and round trips go on while the broker is away for
