@@ -304,6 +304,8 @@ static int start(struct port *p)
 	if (err)
 		goto exit_connection;
 
+	/* Before the first file is kept: one of a state that was not believed may have its name. */
+	vm_store_tidy();
 	dev->sock = sock;
 	if (resumed)
 		vm_device_resume(dev, kernel);
@@ -312,7 +314,6 @@ static int start(struct port *p)
 	if (err)
 		goto exit_connection;
 	vm_device_save(dev);
-	vm_store_tidy();
 	vm_store_tell("READY=1\n");
 	vm_info("event=ready version=%s pid=%d tap=%s from=%s mac=%02x:%02x:%02x:%02x:%02x:%02x mtu=%u queues=%u %s=%s resumed=%d",
 		VM_VERSION, p->pid, p->opt.tap, got.from, got.mac[0], got.mac[1], got.mac[2],

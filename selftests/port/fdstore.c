@@ -218,4 +218,37 @@ TEST_F(fdstore, started_again_when_the_file_of_its_socket_is_gone_it_listens_on_
 	close(fd);
 }
 
+/* Is @first in what the manager was told, and @then behind it, and not before? */
+static bool told_in_order(const char *first, const char *then)
+{
+	char line[512];
+	bool any = false, order = false;
+	FILE *f = fopen(TOLD, "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strstr(line, first))
+			any = true;
+		else if (strstr(line, then))
+			order = any;
+	}
+	if (f)
+		fclose(f);
+	return order;
+}
+
+/* Files are numbered from 1 on where the state begins afresh. */
+TEST_F(fdstore, what_was_kept_of_a_state_that_is_gone_does_not_take_its_namesake_along)
+{
+	int old = memfd_create("old", MFD_CLOEXEC), listener;
+
+	umask(0);
+	listener = old_listener(SOCK);
+	ASSERT_LE(0, listener);
+	start_with(&self->given, "f1", old, "--connect");
+	ASSERT_TRUE(wait_told("READY=1"));
+	EXPECT_TRUE(told_in_order("FDSTOREREMOVE=1 FDNAME=f1", "FDSTORE=1 FDPOLL=0 FDNAME=f1"));
+	close(listener);
+	close(old);
+}
+
 TEST_HARNESS_MAIN
