@@ -64,7 +64,7 @@ struct vm_device {
 	struct virtio_net_config config;
 
 	int tap; /* frames with a header of 12 bytes; non-blocking; owned */
-	int vhost; /* /dev/vhost-net, owned by no process yet; -1: none */
+	int vhost; /* /dev/vhost-net, owned by no process yet; < 0: none */
 	int poll_us; /* --poll-us */
 	const struct vm_lane *lane; /* NULL: none can be had any more, and the loop ends */
 	void *lane_data; /* the lane's own */

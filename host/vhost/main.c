@@ -39,6 +39,7 @@
 #include "saved.h"
 #include "stats.h"
 #include "store.h"
+#include "vhost_net.h"
 
 #define EXIT_USAGE	2
 #define VM_EXIT_RESTART 4 /* start me again: SIGHUP */
@@ -166,19 +167,17 @@ static int choose_lane(struct port *p)
 {
 	struct vm_device *dev = &p->dev;
 	const char *want = p->opt.lane;
-	const char *why = "--lane";
+	char why[128] = "--lane";
 	int err;
 
 	if (!want || !strcmp(want, "kernel")) {
-		err = -ENODEV;
 		dev->lane = &vm_lane_kernel;
-		if (dev->vhost >= 0)
-			err = dev->lane->init(dev);
+		err = dev->vhost < 0 ? dev->vhost : dev->lane->init(dev);
 		if (!err) {
 			vm_info("event=lane lane=kernel");
 			return 0;
 		}
-		why = dev->vhost < 0 ? "no /dev/vhost-net" : strerror(-err);
+		snprintf(why, sizeof(why), VM_VHOST_NET ": %s", strerror(-err));
 		if (want) {
 			vm_err("event=start error=\"no kernel lane: %s\"", why);
 			return err;
@@ -259,7 +258,7 @@ static int resume(struct port *p, int *sock, bool *kernel)
 static int start(struct port *p)
 {
 	struct vm_device *dev = &p->dev;
-	struct vm_obtained got = { .tap = -1, .vhost = -1 };
+	struct vm_obtained got = { .tap = -1, .vhost = -ENODEV };
 	bool resumed, kernel = false;
 	struct vm_saved *saved;
 	int sock = -1, err;

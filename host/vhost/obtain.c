@@ -19,6 +19,7 @@
 #include "../maps.h"
 #include "../tap.h"
 #include "obtain.h"
+#include "vhost_net.h"
 
 #define ANSWER_SECONDS 5 /* a broker that takes longer is no broker */
 #define BUSY_TRIES     40
@@ -140,14 +141,16 @@ static int transact(const char *name, __u16 op, struct answer *answer)
 
 static int open_vhost(void)
 {
-	return open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+	int fd = open(VM_VHOST_NET, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 int vm_obtain_vhost(const char *name)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_NS };
 	struct answer answer;
-	int err;
+	int err, fd;
 
 	for (unsigned int i = 0; i < BUSY_TRIES; i++) {
 		err = transact(name, VM_CTL_VHOST_NET, &answer);
@@ -155,7 +158,11 @@ int vm_obtain_vhost(const char *name)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	return err ? open_vhost() : answer.fd[0];
+	if (!err)
+		return answer.fd[0];
+	fd = open_vhost();
+	/* In a service that sees no device the broker's reason is the one that counts. */
+	return fd < 0 && err != -ECONNREFUSED ? err : fd;
 }
 
 static int from_broker(const char *name, struct vm_obtained *out, char *why, size_t why_size)
@@ -176,6 +183,8 @@ static int from_broker(const char *name, struct vm_obtained *out, char *why, siz
 	}
 	out->tap = answer.fd[0];
 	out->vhost = answer.fd[1];
+	if (out->vhost < 0)
+		out->vhost = answer.tap.vhost_error ? -(int)answer.tap.vhost_error : -ENODEV;
 	memcpy(out->mac, answer.tap.mac, VM_MAC_LEN);
 	out->mtu = answer.tap.mtu;
 	out->from = "broker";

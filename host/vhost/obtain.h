@@ -11,7 +11,7 @@
 
 struct vm_obtained {
 	int tap; /* as vm_tap_open() gives it; the caller's */
-	int vhost; /* /dev/vhost-net, fresh; -1: none; the caller's */
+	int vhost; /* /dev/vhost-net, fresh, the caller's; -errno: why there is none */
 	__u8 mac[VM_MAC_LEN];
 	unsigned int mtu;
 	const char *from; /* for the log: who gave it */
@@ -30,7 +30,7 @@ int vm_obtain(const char *name, struct vm_obtained *out);
  */
 int vm_obtain_plain(const char *name, int tap, const __u8 mac[VM_MAC_LEN], unsigned int mtu,
 		    struct vm_obtained *out);
-/* A fresh /dev/vhost-net for the port of tap @name, of the broker or by itself; -1: none. */
+/* A fresh /dev/vhost-net for the port of tap @name, of the broker or by itself. -errno: none. */
 int vm_obtain_vhost(const char *name);
 
 #endif /* VIRTMESH_VHOST_OBTAIN_H */

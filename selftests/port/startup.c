@@ -259,6 +259,35 @@ TEST_F(startup, asks_the_broker_for_its_tap_where_there_is_one)
 	EXPECT_EQ(0, traffic_out(&self->fe, 100));
 }
 
+/* A /dev in which vhost-net is there, and can be opened by nobody. */
+static int dev_without_vhost(void)
+{
+	if (mkdir("/run/dev", 0755) || mkdir("/run/dev/net", 0755) ||
+	    mkdir("/run/dev/vhost-net", 0755) ||
+	    mknod("/run/dev/null", S_IFCHR | 0666, makedev(1, 3)) ||
+	    mknod("/run/dev/net/tun", S_IFCHR | 0666, makedev(10, 200)))
+		return -1;
+	return mount("/run/dev", "/dev", NULL, MS_BIND, NULL);
+}
+
+TEST_F(startup, says_why_it_has_no_kernel_lane)
+{
+	struct broker_proc broker;
+
+	ASSERT_EQ(0, dev_without_vhost());
+	/* Its own trial, then the broker's. */
+	for (unsigned int i = 0; i < 2; i++) {
+		if (i)
+			ASSERT_EQ(0, bed_broker(&broker, ""));
+		ASSERT_EQ(0, plug_start(&self->plug, "vm1", ""));
+		EXPECT_TRUE(plug_log_wait(&self->plug, i ? "from=broker" : "from=maps"));
+		EXPECT_TRUE(plug_log_has(&self->plug,
+					 "lane=own reason=\"/dev/vhost-net: Is a directory\""));
+		ASSERT_EQ(0, plug_end(&self->plug, SIGTERM));
+	}
+	bed_broker_end(&broker, SIGKILL);
+}
+
 TEST_F(startup, serves_a_tap_that_is_no_port_of_a_mesh)
 {
 	unsigned char config[12];
