@@ -223,13 +223,16 @@ static int from_maps(const char *name, struct vm_obtained *out)
 int vm_obtain(const char *name, struct vm_obtained *out)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_NS };
-	char why[256] = "";
+	char why[256];
 	int err;
 
 	for (unsigned int i = 0; i < BUSY_TRIES; i++) {
+		*why = '\0';
 		err = from_broker(name, out, why, sizeof(why));
-		if (err == -ECONNREFUSED)
+		if (err == -ECONNREFUSED) {
+			strcpy(why, "no broker answers, so by the maps");
 			err = from_maps(name, out);
+		}
 		if (err != -EBUSY)
 			break;
 		nanosleep(&pause, NULL);

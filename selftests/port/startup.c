@@ -231,6 +231,7 @@ TEST_F(startup, a_port_that_is_none_or_somebody_elses_is_refused)
 	self->pid = run("--tap vm9 --socket /run/x.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
 	EXPECT_TRUE(file_has(LOG, "No such file or directory"));
+	EXPECT_TRUE(file_has(LOG, "reason=\"no broker answers"));
 	self->pid = run("--tap vmesh0 --socket /run/x.sock --lane own");
 	EXPECT_EQ(1, wait_exit(self->pid));
 	self->pid = run("--tap lo --socket /run/x.sock --lane own");
