@@ -31,6 +31,8 @@ struct sandbox_call {
 	{                                                 \
 		SCMP_SYS(name), arg, 0xffffffff, value, 1 \
 	}
+/* What the C library makes of poll(): ppoll where a kernel has no other, as on arm64. */
+#define SANDBOX_CALL_POLL SANDBOX_CALL(poll), SANDBOX_CALL(ppoll)
 /* Never memory that can be executed. Needs <sys/mman.h>. */
 #define SANDBOX_CALL_MMAP SANDBOX_CALL_NOT(mmap, 2, PROT_EXEC)
 

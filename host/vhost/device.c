@@ -32,7 +32,7 @@
 
 SANDBOX_CALLS(device_calls, SANDBOX_CALL_MMAP, SANDBOX_CALL(munmap), SANDBOX_CALL(close),
 	      SANDBOX_CALL(fstat), SANDBOX_CALL(newfstatat), SANDBOX_CALL(write),
-	      SANDBOX_CALL(sendto), SANDBOX_CALL(poll));
+	      SANDBOX_CALL(sendto), SANDBOX_CALL_POLL);
 
 #define BIT(n) (1ULL << (n))
 

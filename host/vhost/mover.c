@@ -43,7 +43,7 @@
 #include "sandbox.h"
 #include "vring_log.h"
 
-SANDBOX_CALLS(vm_mover_calls, SANDBOX_CALL(sched_yield), SANDBOX_CALL(poll), SANDBOX_CALL(write));
+SANDBOX_CALLS(vm_mover_calls, SANDBOX_CALL(sched_yield), SANDBOX_CALL_POLL, SANDBOX_CALL(write));
 
 static const __u64 one = 1;
 

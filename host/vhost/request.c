@@ -18,7 +18,7 @@
 #include "vring_log.h"
 
 SANDBOX_CALLS(request_calls, SANDBOX_CALL(memfd_create), SANDBOX_CALL(ftruncate),
-	      SANDBOX_CALL_ARG(fcntl, 1, F_ADD_SEALS), SANDBOX_CALL(poll), SANDBOX_CALL(write),
+	      SANDBOX_CALL_ARG(fcntl, 1, F_ADD_SEALS), SANDBOX_CALL_POLL, SANDBOX_CALL(write),
 	      SANDBOX_CALL(fstat), SANDBOX_CALL(newfstatat), SANDBOX_CALL(close));
 
 #define BIT(n) (1ULL << (n))

@@ -4,6 +4,7 @@
  * other, and what a process that died leaves to either.
  */
 #include <errno.h>
+#include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,7 @@
 #include "../../host/log.h"
 #include "../../host/vhost/device.h"
 #include "../../host/vhost/loop.h"
+#include "../../host/vhost/sandbox.h"
 #include "../../host/vhost/saved.h"
 #include "../../host/vhost/vring_log.h"
 
@@ -188,6 +190,19 @@ TEST_F(lanes, a_port_that_is_left_with_no_lane_ends)
 	vm_device_start_rings(&self->dev);
 	for (unsigned int i = 0; i < VM_RINGS_LANE; i++)
 		EXPECT_FALSE(self->dev.ring[i].running);
+}
+
+/* By the one name or by the other, as the architecture has it: see SANDBOX_CALL_POLL. */
+TEST(what_poll_becomes_is_allowed_on_each_architecture)
+{
+	unsigned int polls = 0, ppolls = 0;
+
+	for (unsigned int i = 0; i < device_calls.count; i++) {
+		polls += device_calls.call[i].nr == SCMP_SYS(poll);
+		ppolls += device_calls.call[i].nr == SCMP_SYS(ppoll);
+	}
+	EXPECT_EQ(1, polls);
+	EXPECT_EQ(1, ppolls);
 }
 
 TEST_HARNESS_MAIN
