@@ -198,6 +198,7 @@ static int serve(struct vm_connection *c, int sock)
 	}
 	c->sock = sock;
 	c->dev->sock = sock;
+	vm_device_all_taken(c->dev, sock);
 	vm_info("event=front-end pid=%d uid=%d", peer.pid, (int)peer.uid);
 	return 0;
 }
@@ -297,7 +298,10 @@ void vm_connection_cut(struct vm_connection *c)
 	vm_loop_unwatch(c->loop, c->sock);
 	/* Its copy in the store keeps a socket open: say it to the other end. */
 	shutdown(c->sock, SHUT_RDWR);
-	close(c->sock);
+	if (vm_device_all_taken(c->dev, c->sock) || c->dev->untaken >= 0)
+		close(c->sock);
+	else
+		c->dev->untaken = c->sock;
 	c->sock = -1;
 	c->dev->sock = -1;
 	vm_device_save(c->dev);

@@ -55,6 +55,7 @@ void vm_device_init(struct vm_device *dev, const __u8 mac[VM_MAC_LEN], unsigned 
 	dev->tap = -1;
 	dev->vhost = -1;
 	dev->sock = -1;
+	dev->untaken = -1;
 	dev->backend_req = -1;
 	dev->inflight.fd = -1;
 

@@ -70,6 +70,7 @@ struct vm_device {
 	void *lane_data; /* the lane's own */
 
 	int sock; /* the front-end, connection.c's; -1 */
+	int untaken; /* of one that was cut off with answers unread; -1 */
 	int backend_req; /* where we may say something unasked; -1 */
 	unsigned int complaints; /* lines about requests refused: a flood of them is not worth one */
 
@@ -97,6 +98,11 @@ void vm_device_init(struct vm_device *dev, const __u8 mac[VM_MAC_LEN], unsigned 
  * request that fails has changed nothing.
  */
 int vm_device_request(struct vm_device *dev, int sock, struct vm_message *msg);
+/*
+ * Has every front-end read what it was sent: the one at @sock, and those before? A file
+ * that nobody took counts against our user, who may have other ports and no more to send then.
+ */
+bool vm_device_all_taken(struct vm_device *dev, int sock);
 /* Write down what is to outlive this process, if anything is. */
 void vm_device_save(struct vm_device *dev);
 /* Start every ring that has all it needs. Whoever changed a ring saves before. */

@@ -8,9 +8,12 @@
 #include <poll.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #include "../log.h"
 #include "device.h"
@@ -19,7 +22,8 @@
 
 SANDBOX_CALLS(request_calls, SANDBOX_CALL(memfd_create), SANDBOX_CALL(ftruncate),
 	      SANDBOX_CALL_ARG(fcntl, 1, F_ADD_SEALS), SANDBOX_CALL_POLL, SANDBOX_CALL(write),
-	      SANDBOX_CALL(fstat), SANDBOX_CALL(newfstatat), SANDBOX_CALL(close));
+	      SANDBOX_CALL(fstat), SANDBOX_CALL(newfstatat), SANDBOX_CALL(close),
+	      SANDBOX_CALL_ARG(ioctl, 1, SIOCOUTQ));
 
 #define BIT(n) (1ULL << (n))
 
@@ -296,6 +300,20 @@ static int get_config(struct vm_device *dev, int sock, const struct vm_message *
 	return vm_message_reply(sock, msg, &config, msg->hdr.size, -1);
 }
 
+static bool all_read(int sock)
+{
+	int bytes;
+
+	return !ioctl(sock, SIOCOUTQ, &bytes) && !bytes;
+}
+
+bool vm_device_all_taken(struct vm_device *dev, int sock)
+{
+	if (dev->untaken >= 0 && all_read(dev->untaken))
+		replace_fd(&dev->untaken, -1);
+	return dev->untaken < 0 && all_read(sock);
+}
+
 static int get_inflight(struct vm_device *dev, int sock, const struct vm_message *msg)
 {
 	struct vu_inflight desc = msg->payload.inflight;
@@ -304,6 +322,8 @@ static int get_inflight(struct vm_device *dev, int sock, const struct vm_message
 	if (!desc.num_queues || desc.num_queues > dev->rings || !desc.queue_size ||
 	    desc.queue_size > VM_VRING_NUM_MAX)
 		return -EINVAL;
+	if (!vm_device_all_taken(dev, sock))
+		return -EAGAIN;
 	desc.mmap_size = desc.num_queues * vm_device_inflight_stride(desc.queue_size);
 	desc.mmap_offset = 0;
 	desc.padding = 0;

@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -279,6 +280,51 @@ static int a_blocking_call(struct arena *arena)
 	return 0;
 }
 
+/* GET_INFLIGHT_FD of front-end @fe, which reads the answer or does not. */
+static int ask_inflight(struct fe *fe, bool read)
+{
+	struct fe_inflight desc = { .num_queues = 2, .queue_size = 256 };
+	unsigned char wire[20];
+	int fd = -1, err;
+
+	memcpy(wire, &desc, sizeof(wire));
+	err = fe_send(fe, FE_GET_INFLIGHT_FD, 0, wire, sizeof(wire), NULL, 0);
+	if (err || !read)
+		return err;
+	err = fe_recv(fe, FE_GET_INFLIGHT_FD, wire, sizeof(wire), &fd);
+	if (fd >= 0)
+		close(fd);
+	return err == sizeof(wire) && fd >= 0 ? 0 : -EPROTO;
+}
+
+#define LEFT	 6 /* connections left as they are */
+#define MAY_SEND 128 /* each port: no more, while its user has sent so many that nobody took */
+
+/* All ports of one user are: what one front-end leaves untaken is nobody else's matter. */
+static int files_that_nobody_takes(struct arena *arena)
+{
+	struct fe *fe = &arena->fe[0];
+	int left[LEFT], err;
+
+	for (unsigned int i = 0; i < LEFT; i++) {
+		need_ok(hostile_connect(arena));
+		for (unsigned int n = 0; n < 2 * MAY_SEND; n++)
+			if (ask_inflight(fe, false))
+				break;
+		left[i] = fe->sock;
+		fe->sock = -1;
+		need_ok(shutdown(left[i], SHUT_WR));
+	}
+	err = ask_inflight(&arena->fe[1], true);
+	for (unsigned int i = 0; i < LEFT; i++)
+		close(left[i]);
+	need_ok(err);
+	/* Who takes them is served again. */
+	need_ok(hostile_connect(arena));
+	need_ok(ask_inflight(fe, true));
+	return ask_inflight(fe, true);
+}
+
 static const struct hostile_case cases[] = {
 	{ "memory that is an event, a pipe, a tap, a directory", memory_that_is_none },
 	{ "kick, call and error fds that are something else", ring_fds_that_are_none },
@@ -286,9 +332,15 @@ static const struct hostile_case cases[] = {
 	{ "descriptors with every byte of a message", fds_with_every_byte },
 	{ "call fds that are full, and nobody reads", nobody_reads_the_calls },
 	{ "a call fd that could block is called", a_blocking_call },
+	{ "files that nobody takes are no neighbour's matter", files_that_nobody_takes },
 };
 
 int main(void)
 {
+	struct rlimit few = { .rlim_cur = MAY_SEND, .rlim_max = MAY_SEND };
+
+	/* Theirs as well. */
+	if (setrlimit(RLIMIT_NOFILE, &few))
+		return 1;
 	return hostile_main(cases, sizeof(cases) / sizeof(cases[0]));
 }
