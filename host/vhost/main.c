@@ -243,8 +243,10 @@ static int resume(struct port *p, int *sock, bool *kernel)
 	int err;
 
 	err = vm_saved_read(p->dev.saved, &p->dev, sock, kernel);
-	if (err == -ESTALE)
-		vm_warn("event=resume error=\"not all of it was kept\" hint=\"the front-end is cut off\"");
+	if (err && err != -ENODATA)
+		vm_warn("event=resume error=\"%s\" hint=\"the front-end is cut off\"",
+			err == -EINVAL ? "the device had other queues or features" :
+					 "not all of it was kept");
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < VM_RINGS_LANE; i++) {

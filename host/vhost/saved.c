@@ -459,6 +459,7 @@ int vm_saved_read(struct vm_saved *saved, struct vm_device *dev, int *sock, bool
 {
 	struct saved_state from = *current_state(saved);
 	bool missing = false;
+	int err = -ESTALE;
 
 	/* From here on, what is kept is what is found. */
 	while (saved->nfiles)
@@ -468,8 +469,11 @@ int vm_saved_read(struct vm_saved *saved, struct vm_device *dev, int *sock, bool
 	if (!from.sock)
 		return -ENODATA;
 	*sock = fetch(saved, from.sock, &missing);
-	if (missing || from.rings != dev->rings || from.regions > VM_REGIONS_MAX ||
-	    from.features & ~dev->offered)
+	if (from.rings != dev->rings || from.features & ~dev->offered) {
+		err = -EINVAL;
+		goto stale;
+	}
+	if (missing || from.regions > VM_REGIONS_MAX)
 		goto stale;
 	dev->features = from.features;
 	dev->protocol = from.protocol;
@@ -485,5 +489,5 @@ stale:
 		close(*sock);
 	*sock = -1;
 	vm_device_disconnect(dev);
-	return -ESTALE;
+	return err;
 }

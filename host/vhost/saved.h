@@ -43,7 +43,8 @@ void vm_saved_write(struct vm_saved *saved, const struct vm_device *dev);
 /*
  * Put what was written into @dev, which vm_device_init() has made, and *@sock;
  * *@kernel: the lane was the kernel's. 0; -ENODATA when no front-end was there;
- * -ESTALE when a file is missing or something does not fit: @dev is as new.
+ * -EINVAL when it was of a device with other queues or features; -ESTALE when a file is
+ * missing or something does not fit: @dev is as new.
  */
 int vm_saved_read(struct vm_saved *saved, struct vm_device *dev, int *sock, bool *kernel);
 

@@ -439,6 +439,28 @@ TEST_F(restart, started_again_with_other_words_it_is_who_they_say)
 	EXPECT_TRUE(kept_log_has("from=store"));
 }
 
+TEST_F(restart, started_again_with_other_queues_it_says_why_it_cuts_the_front_end_off)
+{
+	struct fe *fe = &self->fe[0];
+	pid_t pid;
+
+	ASSERT_EQ(0, tap_create("plain", 65534, 1500));
+	ASSERT_EQ(0, kept_end(self->keeper));
+	ASSERT_EQ(0, unlink(KEPT_SOCK));
+	ASSERT_EQ(0, write_words(WORDS, "--tap plain --mac 02:00:00:00:00:01"));
+	self->keeper = kept_start_as(WORDS);
+	pid = kept_wait(0);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, fe_connect(fe, KEPT_SOCK));
+	ASSERT_EQ(0, fe_negotiate(fe));
+	ASSERT_EQ(0, write_words(WORDS, "--tap plain --mac 02:00:00:00:00:01 --queues 1"));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(0, fe_wait_cut(fe));
+	ASSERT_LT(0, kept_wait(pid));
+	EXPECT_TRUE(kept_log_has("error=\"the device had other queues or features\""));
+	EXPECT_FALSE(kept_log_has("not all of it was kept"));
+}
+
 TEST_F(restart, killed_between_two_requests_the_front_end_goes_on_with_the_next)
 {
 	struct fe *fe = &self->fe[0];
