@@ -12,6 +12,8 @@
  * as its ring and its tap can hold (ack.c). A frame counts from its first sending
  * until the receiver has acknowledged it, so no more are ever on the way, and
  * repairs need no credit of their own. A cloned frame counts at every receiver.
+ * Groups share it, and whoever gets an acknowledgment has the first of what comes
+ * back: one frame a group may always have out, or it might never have any.
  *
  * Fairness: flows take turns of VMESH_TURN frames, so that a gigabyte to one rank does
  * not go out before a word to the next. And frames are shared by all flows: one that
@@ -211,7 +213,8 @@ static bool vmesh_flow_open(struct vmesh_group *g, struct vmesh_flow *flow, enum
 	vmesh_for_each_rank(r, flow->ranks) {
 		struct vmesh_rank *rank = &g->ranks[r];
 
-		if (rank->out[cls] < rank->window[cls] && atomic_read(&rank->path->out) < share)
+		if (rank->out[cls] < rank->window[cls] &&
+		    (!vmesh_out(rank) || atomic_read(&rank->path->out) < share))
 			continue;
 		atomic64_inc(&rank->path->credit_stalls);
 		/* With nothing out no acknowledgment will come by itself: ask. */

@@ -44,8 +44,9 @@ struct vmesh_path *vmesh_path_find(struct vmesh *m, u16 node);
 void vmesh_paths_free(struct vmesh *m); /* nobody uses one any more */
 
 /*
- * Frames any one node may have out towards this one; and of them, how many of each
- * class one of its groups may have out or parked here. Any context.
+ * Frames any one node may have out towards this one (and one more for each of its
+ * groups that has none); and of them, how many of each class one of its groups may have
+ * out or parked here. Any context.
  */
 u16 vmesh_path_share(struct vmesh *m);
 u16 vmesh_class_share(struct vmesh *m);

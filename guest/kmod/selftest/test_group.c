@@ -524,13 +524,27 @@ static void names_the_silent(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* The same three in another group, which is FAKE_GROUP + 1 to them. */
+static struct vmesh_group *formed_beside(struct kunit *test, struct vmesh_group *g)
+{
+	static const u16 nodes[] = { 1, 2, 3 };
+	struct vmesh_group *next;
+	struct fake_forming *a;
+
+	next = vmesh_group_create(g->m, FAKE_GROUP + 1, nodes, ARRAY_SIZE(nodes));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
+	a = fake_form_again(test, next, 0);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
+	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 4, 0, 0);
+	fake_form_ends(test, a, 0, 7);
+	return next;
+}
+
 /* What a group had out to rank 1 when rank 2 failed it is no part of another's credit. */
 static void gives_its_credit_back(struct kunit *test)
 {
-	static const u16 nodes[] = { 1, 2, 3 };
 	struct fake *f = test->priv;
 	struct vmesh_group *g, *next;
-	struct fake_forming *a;
 	struct vm_data data;
 	struct fake_op *o;
 	void *memory;
@@ -547,15 +561,49 @@ static void gives_its_credit_back(struct kunit *test)
 	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
 	fake_op_ends(test, o, -ECONNRESET, 4);
 	fake_drain(f);
-	next = vmesh_group_create(g->m, FAKE_GROUP + 1, nodes, ARRAY_SIZE(nodes));
-	KUNIT_ASSERT_FALSE(test, IS_ERR(next));
-	a = fake_form_again(test, next, 0);
-	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 0, 0);
-	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 4, 0, 0);
-	fake_form_ends(test, a, 0, 7);
+	next = formed_beside(test, g);
 	fake_post(test, next, VIRTMESH_OP_SEND, 1, 4, 60000);
 	KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_DATA));
 	memcpy(&data, fake_payload(f), sizeof(data));
+	KUNIT_EXPECT_EQ(test, be32_to_cpu(data.group), FAKE_GROUP + 1);
+	fake_group_end(g);
+	fake_group_end(next);
+	kvfree(memory);
+}
+
+/*
+ * One group takes each credit that comes back as soon as it does. Another has something
+ * to say to the same node, and does.
+ */
+static void is_not_crowded_out(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vm_group_msg ours;
+	struct vmesh_group *g, *next;
+	unsigned int n = 0;
+	struct vm_data data;
+	void *memory;
+	u32 cum;
+	u64 len;
+
+	g = fake_formed(test);
+	ours = fake_ours;
+	next = formed_beside(test, g);
+	fake_ours = ours;
+	len = 2 * VM_WINDOW_MAX * (u64)vmesh_control_max(g->m);
+	memory = kvzalloc(len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	fake_post_from(test, g, VIRTMESH_OP_SEND, 1, memory, len, 60000);
+	while (atomic_read(&g->ranks[1].path->out) < vmesh_path_share(g->m))
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+	fake_drain(f);
+	fake_post(test, next, VIRTMESH_OP_SEND, 1, 4, 60000);
+	for (cum = 1; cum <= 16; cum++)
+		acks(test, 1, VM_FLOW_ONE, cum);
+	do {
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+		memcpy(&data, fake_payload(f), sizeof(data));
+	} while (be32_to_cpu(data.group) != FAKE_GROUP + 1 && ++n < 24);
 	KUNIT_EXPECT_EQ(test, be32_to_cpu(data.group), FAKE_GROUP + 1);
 	fake_group_end(g);
 	fake_group_end(next);
@@ -843,6 +891,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(gives_its_credit_back),
+				     KUNIT_CASE(is_not_crowded_out),
 				     KUNIT_CASE(forgives_who_has_left),
 				     KUNIT_CASE(heeds_a_fence),
 				     KUNIT_CASE(speaks_for_who_waits_alone),
