@@ -325,13 +325,14 @@ static struct vmesh_group *vmesh_group_find(struct vmesh *m, u32 id)
 	return g;
 }
 
-void vmesh_groups_walk(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *ctx), void *ctx)
+static void vmesh_groups_walk_ids(struct vmesh *m, unsigned long first, unsigned long last,
+				  void (*fn)(struct vmesh_group *g, void *ctx), void *ctx)
 {
 	struct vmesh_group *g;
 	unsigned long id;
 
 	rcu_read_lock();
-	xa_for_each(&m->groups.groups, id, g) {
+	xa_for_each_range(&m->groups.groups, id, g, first, last) {
 		if (!kref_get_unless_zero(&g->ref))
 			continue;
 		spin_lock_bh(&g->lock);
@@ -341,6 +342,11 @@ void vmesh_groups_walk(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *
 		vmesh_group_put(g);
 	}
 	rcu_read_unlock();
+}
+
+void vmesh_groups_walk(struct vmesh *m, void (*fn)(struct vmesh_group *g, void *ctx), void *ctx)
+{
+	vmesh_groups_walk_ids(m, 0, U32_MAX, fn, ctx);
 }
 
 void vmesh_groups_abort(struct vmesh *m)
@@ -556,8 +562,14 @@ bool vmesh_groups_input(struct vmesh *m, u16 node, bool all, const struct vmesh_
 
 static void vmesh_pump_blocked(struct vmesh_group *g, void *ctx)
 {
-	if (g->blocked)
-		vmesh_pump(g, vmesh_now());
+	bool *first = ctx;
+
+	if (!g->blocked)
+		return;
+	if (*first)
+		WRITE_ONCE(g->m->groups.room_last, g->id);
+	*first = false;
+	vmesh_pump(g, vmesh_now());
 }
 
 void vmesh_groups_polled(struct vmesh *m)
@@ -578,8 +590,14 @@ void vmesh_groups_polled(struct vmesh *m)
 
 void vmesh_groups_room(struct vmesh *m)
 {
+	bool first = true;
+	u32 last;
+
 	if (!READ_ONCE(m->groups.blocked))
 		return;
 	WRITE_ONCE(m->groups.blocked, false);
-	vmesh_groups_walk(m, vmesh_pump_blocked, NULL);
+	/* The first may take all there is: it is another each time. */
+	last = READ_ONCE(m->groups.room_last);
+	vmesh_groups_walk_ids(m, (unsigned long)last + 1, U32_MAX, vmesh_pump_blocked, &first);
+	vmesh_groups_walk_ids(m, 0, last, vmesh_pump_blocked, &first);
 }

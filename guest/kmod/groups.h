@@ -31,6 +31,7 @@ struct vmesh_groups {
 	atomic_t cookie; /* of the last forming of any group */
 	struct vmesh_leaving leaving;
 	bool blocked; /* a group found no room in the transmit ring */
+	u32 room_last; /* id of the group that was the first to have it when there was some */
 };
 
 void vmesh_groups_init(struct vmesh *m);

@@ -610,6 +610,37 @@ static void is_not_crowded_out(struct kunit *test)
 	kvfree(memory);
 }
 
+/* Room in the ring does not all go to one group, however much that has to send. */
+static void takes_turns_with_groups(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_group *g, *next;
+	unsigned int n = 0;
+	struct vm_data data;
+	void *memory;
+	u64 len;
+	u16 r;
+
+	g = fake_formed(test);
+	next = formed_beside(test, g);
+	len = VM_WINDOW_MAX * (u64)vmesh_control_max(g->m);
+	memory = kvzalloc(len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	fake_drain(f);
+	for (r = 1; r < 3; r++)
+		fake_post_from(test, g, VIRTMESH_OP_SEND, r, memory, len, 60000);
+	fake_post(test, next, VIRTMESH_OP_SEND, 1, 4, 60000);
+	KUNIT_EXPECT_EQ(test, vmesh_out(&next->ranks[1]), 0);
+	do {
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_DATA));
+		memcpy(&data, fake_payload(f), sizeof(data));
+	} while (be32_to_cpu(data.group) != FAKE_GROUP + 1 && ++n < 2 * FAKE_RING);
+	KUNIT_EXPECT_EQ(test, be32_to_cpu(data.group), FAKE_GROUP + 1);
+	fake_group_end(g);
+	fake_group_end(next);
+	kvfree(memory);
+}
+
 /* Nor is what a member owes that has left a group which goes on. */
 static void forgives_who_has_left(struct kunit *test)
 {
@@ -892,6 +923,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(gives_its_credit_back),
 				     KUNIT_CASE(is_not_crowded_out),
+				     KUNIT_CASE(takes_turns_with_groups),
 				     KUNIT_CASE(forgives_who_has_left),
 				     KUNIT_CASE(heeds_a_fence),
 				     KUNIT_CASE(speaks_for_who_waits_alone),

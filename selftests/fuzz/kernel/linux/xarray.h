@@ -43,7 +43,9 @@ int xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit lim
 /* The first from *@index on, which becomes its own; NULL: none. */
 void *fake_xa_from(struct xarray *xa, unsigned long *index);
 
-#define xa_for_each(xa, index, entry) \
-	for (index = 0; (entry = fake_xa_from(xa, &(index))) != NULL; (index)++)
+#define xa_for_each_range(xa, index, entry, low, high)                                         \
+	for (index = (low); (entry = fake_xa_from(xa, &(index))) != NULL && (index) <= (high); \
+	     (index)++)
+#define xa_for_each(xa, index, entry) xa_for_each_range(xa, index, entry, 0, ULONG_MAX)
 
 #endif /* VIRTMESH_FUZZ_LINUX_XARRAY_H */
