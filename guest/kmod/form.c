@@ -216,7 +216,7 @@ static void vmesh_join(struct vmesh_group *g, u16 r, u32 incarnation,
 		if (g->state == VIRTMESH_GROUP_FORMING) {
 			vmesh_join_forming(g, r, msg);
 		} else if (g->state == VIRTMESH_GROUP_FORMED && !g->fencing) {
-			if (msg->ranks & ~g->excluded) {
+			if (g->members >> r & 1 && msg->ranks & ~g->excluded) {
 				/* Some of us found more to exclude: it will not do. */
 				g->missing |= msg->ranks & g->members & ~BIT_ULL(g->rank);
 				vmesh_rank_lost(g, r, VIRTMESH_REASON_FENCED);

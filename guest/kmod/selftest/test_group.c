@@ -744,6 +744,35 @@ static void survivors_of_a_leave(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* Whom rank 2, which is out, will not have is nothing to us. It is told that it is out. */
+static void asks_no_excluded(struct kunit *test)
+{
+	struct virtmesh_group_info info = {};
+	struct fake *f = test->priv;
+	struct vm_group_msg msg;
+	struct fake_forming *a;
+	struct vmesh_group *g;
+	int i;
+
+	g = fake_formed(test);
+	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(READ_ONCE(g->lost) == 4));
+	a = fake_form_again(test, g, VIRTMESH_FORM_SURVIVORS);
+	fake_say_group(test, 1, VM_GROUP_JOIN, FAKE_COOKIE + 3, 4, 0);
+	fake_form_ends(test, a, 0, 3);
+	fake_drain(f);
+	for (i = 0; i < 2; i++)
+		fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 4, 2, VM_GROUP_ASK);
+	KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_GROUP));
+	memcpy(&msg, fake_payload(f), sizeof(msg));
+	KUNIT_EXPECT_EQ(test, msg.verb, VM_GROUP_JOIN);
+	KUNIT_EXPECT_EQ(test, be64_to_cpu(msg.ranks), 4);
+	vmesh_group_info(g, &info, NULL, 0);
+	KUNIT_EXPECT_EQ(test, info.state, VIRTMESH_GROUP_FORMED);
+	KUNIT_EXPECT_EQ(test, info.missing, 0);
+	fake_group_end(g);
+}
+
 static void ended(struct vmesh_op *op)
 {
 }
@@ -929,6 +958,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(speaks_for_who_waits_alone),
 				     KUNIT_CASE(tells_who_failed_after_the_grace),
 				     KUNIT_CASE(survivors_of_a_leave),
+				     KUNIT_CASE(asks_no_excluded),
 				     KUNIT_CASE(refuses_the_excluded),
 				     KUNIT_CASE(acknowledges_before_it_forms),
 				     KUNIT_CASE(repairs_before_it_is_over),
