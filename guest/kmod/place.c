@@ -11,7 +11,8 @@
  * matched) is parked: its page stays out of the ring, and the window that its
  * sender is allowed for its class shrinks by one. A group has a descriptor for each
  * frame that its windows allow; beyond them, for who ignores those or has not heard
- * yet, frames are not taken, and come again.
+ * yet, frames are not taken, and come again. So that who ignores them does not leave the
+ * others without, a rank has two whole windows at most.
  *
  * Messages of one rank are matched in their order. The next one goes to the
  * oldest receive posted for its tag; if there is none it counts as unexpected:
@@ -20,6 +21,8 @@
 #include <linux/mm.h>
 
 #include "transport.h"
+
+#define VMESH_PARKED_MAX (VM_CLASSES * VM_WINDOW_MAX) /* of one rank */
 
 enum vmesh_placed {
 	VMESH_PLACED, /* or of no use any more: it counts as come */
@@ -280,7 +283,7 @@ bool vmesh_place_data(struct vmesh_group *g, u16 r, u32 seq, const struct vmesh_
 	}
 	switch (vmesh_place(g, r, data, &op)) {
 	case VMESH_EARLY:
-		if (list_empty(&g->parked_free)) {
+		if (list_empty(&g->parked_free) || vmesh_parked(rank) >= VMESH_PARKED_MAX) {
 			/* It did not come: when it does, it is its message's turn again. */
 			rank->message_next = turn;
 			vmesh_count(&g->m->dev, rx_no_parking);

@@ -130,8 +130,28 @@ static void messages_backwards(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* Who sends early, and more than any window allows, leaves room for what the others say. */
+static void leaves_room_to_park(struct kunit *test)
+{
+	struct vmesh_group *g;
+	char word[8];
+	u16 rank;
+	u32 seq;
+
+	g = fake_formed(test);
+	for (seq = 1; seq <= VMESH_CAPACITY; seq++) {
+		fake_say_data(test, 1, FAKE_COOKIE + 1, seq, VIRTMESH_OP_BCAST, 1, "early", 0, 5);
+		fake_drain(test->priv);
+	}
+	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VM_KIND_CONTROL, 0, "word", 0, 4);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[2])));
+	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), 4);
+	fake_group_end(g);
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(a_hostile_member),
 				     KUNIT_CASE(messages_backwards),
+				     KUNIT_CASE(leaves_room_to_park),
 				     {} };
 
 static struct kunit_suite suite = {
