@@ -96,14 +96,14 @@ void vmesh_probed(struct vmesh_group *g, u16 r, u64 now)
 		flow = vmesh_flow_of(g, r, kind);
 		if (!(flow->ranks >> r & 1))
 			continue;
-		for (seq = rank->cum[kind] + 1; vmesh_seq_before(seq, flow->next); seq++) {
+		for (seq = rank->cum[kind] + 1;
+		     vmesh_seq_before(seq, flow->next) && n < VMESH_REPAIRS_MAX; seq++) {
 			struct vmesh_slot *slot = vmesh_slot(flow, seq);
 
 			if (!(slot->owed >> r & 1) || slot->sent_ns >= rank->probe_ns)
 				continue;
 			vmesh_repair_one(g, slot, r, now);
-			if (++n == VMESH_REPAIRS_MAX)
-				break;
+			n++;
 		}
 	}
 	rank->probe_ns = 0;

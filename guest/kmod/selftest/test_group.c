@@ -470,6 +470,46 @@ static void leaves_frames_for_others(struct kunit *test)
 	fake_group_end(g);
 }
 
+/* Of all that an answer lacks, so much is sent again at once and no more, of whichever flow. */
+static void repairs_some_at_once(struct kunit *test)
+{
+	const unsigned int frames = 48, bound = 32;
+	struct fake *f = test->priv;
+	struct vm_ack ack = {};
+	struct vmesh_group *g;
+	u64 len, before, n;
+	atomic64_t *again;
+	void *memory;
+
+	g = fake_formed(test);
+	len = frames * (u64)vmesh_control_max(g->m);
+	memory = kvzalloc(len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	fake_post_from(test, g, VIRTMESH_OP_SEND, 1, memory, len, 60000);
+	fake_post_from(test, g, VIRTMESH_OP_BCAST, g->rank, memory, len, 60000);
+	KUNIT_ASSERT_TRUE(test, FAKE_UNTIL((fake_drain(f), vmesh_out(&g->ranks[1]) >= 2 * frames)));
+	do { /* and with this all that went before it has left the ring */
+		KUNIT_ASSERT_TRUE(test, fake_pop_type(f, VM_F_ACK));
+		memcpy(&ack, fake_payload(f), sizeof(ack));
+	} while (!(ack.flags & VM_ACK_PROBE) || f->frame[ETH_ALEN - 1] != 2);
+	again = &g->ranks[1].path->retransmits;
+	before = atomic64_read(again);
+	ack = (struct vm_ack){
+		.group = fake_ours.group,
+		.cookie = cpu_to_be32(FAKE_COOKIE + 1),
+		.peer_cookie = fake_ours.cookie,
+		.flags = VM_ACK_ANSWER,
+	};
+	fake_say_as(test, 1, VM_F_ACK, 1, &ack, sizeof(ack));
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(atomic64_read(again) - before >= bound));
+	spin_lock_bh(&g->lock);
+	n = atomic64_read(again) - before; /* and what the timer sent */
+	spin_unlock_bh(&g->lock);
+	KUNIT_EXPECT_LT(test, n, (u64)frames);
+	fake_group_end(g);
+	kvfree(memory);
+}
+
 /* While the ring takes nothing, an acknowledgment is not tried for every while. */
 static void acknowledges_when_there_is_room(struct kunit *test)
 {
@@ -948,6 +988,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(forms),
 				     KUNIT_CASE(takes_turns_with_gather),
 				     KUNIT_CASE(takes_turns_with_broadcast),
 				     KUNIT_CASE(leaves_frames_for_others),
+				     KUNIT_CASE(repairs_some_at_once),
 				     KUNIT_CASE(acknowledges_when_there_is_room),
 				     KUNIT_CASE(names_the_silent),
 				     KUNIT_CASE(gives_its_credit_back),
