@@ -239,8 +239,8 @@ void vmesh_group_info(struct vmesh_group *g, struct virtmesh_group_info *info,
 	u16 r;
 
 	vmesh_fence_wait(g);
-	now = vmesh_now();
 	spin_lock_bh(&g->lock);
+	now = vmesh_now(); /* no frame is heard later than this */
 	info->members = g->members;
 	info->missing = vmesh_to_blame(g);
 	info->id = g->id;
