@@ -171,7 +171,7 @@ static int start(struct broker *b)
 		goto exit_node0;
 	loop_arm_signals(&b->loop);
 	server_start(b);
-	notify("READY=1\n");
+	notify_ready();
 	vm_info("event=ready version=%s broker=%016llx pid=%d socket=%s probe-ms=%u dead-ms=%u",
 		VM_VERSION, (unsigned long long)b->id, b->server.pid, b->opt.socket,
 		b->opt.probe_ms, b->opt.dead_ms);

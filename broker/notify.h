@@ -10,6 +10,9 @@ struct sandbox_calls;
 
 /* Connect. Before the sandbox. A broken NOTIFY_SOCKET is logged and ignored. */
 void notify_init(void);
+/* "READY=1", for which a busy manager is waited for some seconds. */
+void notify_ready(void);
+/* Anything else: a busy manager misses it. */
 void notify(const char *lines);
 
 extern const struct sandbox_calls notify_calls;

@@ -22,9 +22,8 @@
 
 #include "bed.h"
 
-#define NOTIFY_SOCKET "/run/notify.sock"
-#define WORDS	      32
-#define LOG_SHOWN     16384L /* bytes: its end says most */
+#define WORDS	  32
+#define LOG_SHOWN 16384L /* bytes: its end says most */
 
 long long bed_now_ms(void)
 {
@@ -129,11 +128,11 @@ int bed_virtmesh(const char *fmt, ...)
 
 int bed_broker_start(struct broker_proc *broker, const char *options)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = NOTIFY_SOCKET };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = BED_NOTIFY };
 	char words[512], *argv[WORDS];
 	pid_t pid;
 
-	unlink(NOTIFY_SOCKET);
+	unlink(BED_NOTIFY);
 	broker->notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (broker->notify < 0 || bind(broker->notify, (struct sockaddr *)&addr, sizeof(addr)))
 		return -errno;
@@ -145,7 +144,7 @@ int bed_broker_start(struct broker_proc *broker, const char *options)
 		int log = open(BED_LOG, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
 		dup2(log, STDERR_FILENO);
-		setenv("NOTIFY_SOCKET", NOTIFY_SOCKET, 1);
+		setenv("NOTIFY_SOCKET", BED_NOTIFY, 1);
 		unsetenv("JOURNAL_STREAM");
 		split(words, argv, "virtmeshd");
 		become("broker/virtmeshd", argv);

@@ -12,7 +12,8 @@
 
 #include <virtmesh/ctl.h>
 
-#define BED_LOG "/run/broker.log" /* the broker's stderr, in the test's own /run */
+#define BED_LOG	   "/run/broker.log" /* the broker's stderr, in the test's own /run */
+#define BED_NOTIFY "/run/notify.sock" /* its service manager's socket: broker_proc.notify */
 
 /*
  * Deadlines for what should take a moment: generous, since nothing waits them

@@ -181,6 +181,37 @@ TEST_F(power, serves_all_it_is_for_without_that_power)
 	EXPECT_EQ(false, bed_log_has("persist-failed"));
 }
 
+/* Datagrams to the service manager, until it has room for no more. */
+static int crowd_manager(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = BED_NOTIFY };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return -errno;
+	while (send(fd, "STATUS=another's", 16, 0) > 0)
+		;
+	err = errno;
+	close(fd);
+	return err == EAGAIN ? 0 : -err;
+}
+
+TEST_F(power, manager_whose_queue_is_full_hears_that_it_is_ready)
+{
+	long long until = bed_now_ms() + BED_WAIT_MS;
+
+	ASSERT_EQ(0, bed_broker_start(&self->broker, PATIENT));
+	ASSERT_EQ(0, kill(self->broker.pid, SIGSTOP));
+	ASSERT_EQ(0, crowd_manager());
+	ASSERT_EQ(0, kill(self->broker.pid, SIGCONT));
+	/* The sandbox is the last before READY: then it has said so, or waits to. */
+	while (bed_broker_status(&self->broker, "Seccomp", 10) != 2)
+		ASSERT_GT(until, bed_now_ms());
+	ASSERT_EQ(0, settle(&self->broker));
+	EXPECT_EQ(0, bed_broker_says(&self->broker, "READY=1"));
+	EXPECT_EQ(0, guest_join(&self->a));
+}
+
 TEST_F(power, closed_standard_files_are_no_trap)
 {
 	int out = dup(STDOUT_FILENO), in = dup(STDIN_FILENO);
