@@ -40,6 +40,10 @@ SANDBOX_CALLS(server_calls, SANDBOX_CALL_ARG(getsockopt, 2, SO_PEERCRED), SANDBO
 #define SEND_SECONDS   5
 #define ACCEPT_SECONDS 1 /* after we were out of files or memory */
 
+/* Lines that clients cause in the log: for all ports to start at once, and then one a second. */
+#define LINES_BURST    VM_PORTS_MAX
+#define LINES_INTERVAL NSEC_PER_SEC
+
 #define NODES_PER_RECORD ((VM_CTL_MAX - sizeof(struct vm_ctl_msg)) / sizeof(struct vm_ctl_node))
 
 static __u8 out_memory[VM_CTL_CLIENTS][VM_CTL_MAX];
@@ -248,8 +252,9 @@ static bool tell_watcher(struct broker *b, struct client *c)
 	size_t n = 0;
 
 	if (server->nevents - c->watch_seen > SERVER_EVENTS) {
-		vm_warn("event=client-dropped reason=\"a watcher fell %u changes behind\"",
-			SERVER_EVENTS);
+		if (server_may_log(b))
+			vm_warn("event=client-dropped reason=\"a watcher fell %u changes behind\"",
+				SERVER_EVENTS);
 		let_go(b, c);
 		return false;
 	}
@@ -292,7 +297,8 @@ static void pump(struct broker *b, struct client *c)
 	}
 	if (c->sending) {
 		if (b->now >= c->send_until) {
-			vm_warn("event=client-dropped reason=\"it does not read\"");
+			if (server_may_log(b))
+				vm_warn("event=client-dropped reason=\"it does not read\"");
 			let_go(b, c);
 		}
 		return;
@@ -380,13 +386,32 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 	server->nany += c->uid != 0;
 }
 
+bool server_may_log(struct broker *b)
+{
+	struct server *server = &b->server;
+	__u64 due = server->line_due > b->now ? server->line_due : b->now;
+
+	if (due - b->now > (LINES_BURST - 1) * LINES_INTERVAL) {
+		server->unsaid++;
+		return false;
+	}
+	server->line_due = due + LINES_INTERVAL;
+	if (server->unsaid)
+		vm_warn("event=lines-unsaid count=%u reason=\"clients cause too many\"",
+			server->unsaid);
+	server->unsaid = 0;
+	return true;
+}
+
 static void give_tap(struct broker *b, struct client *c)
 {
 	int err = taps_give(b, c->fd, c->uid, &c->request, &c->why);
 
 	if (err && !c->why) {
-		vm_warn("event=client-dropped reason=\"it did not take the files of %s: %s\"",
-			c->request.name, strerror(-err));
+		if (server_may_log(b))
+			vm_warn("event=client-dropped "
+				"reason=\"it did not take the files of %s: %s\"",
+				c->request.name, strerror(-err));
 		let_go(b, c);
 		return;
 	}

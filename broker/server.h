@@ -59,6 +59,9 @@ struct server {
 	unsigned int nany; /* of them, who is not root */
 	struct client clients[VM_CTL_CLIENTS];
 
+	__u64 line_due; /* CLOCK_MONOTONIC: see server_may_log() */
+	unsigned int unsaid; /* lines it has kept back since the last */
+
 	struct vm_ctl_node events[SERVER_EVENTS];
 	__u64 nevents; /* ever published */
 };
@@ -77,6 +80,8 @@ void server_drain(struct broker *b);
 bool server_idle(const struct server *server);
 void server_exit(struct broker *b);
 
+/* May a client cause one more line in the log? They must not fill it. */
+bool server_may_log(struct broker *b);
 /* @node is news for watchers. */
 void server_publish(struct broker *b, const struct node *node, __u32 epoch);
 /* Once a wake-up, after all events: send what is due, let go who is overdue. */

@@ -221,8 +221,7 @@ bool taps_unread(int socket)
 	return ioctl(socket, SIOCOUTQ, &bytes) || bytes;
 }
 
-int taps_give(const struct broker *b, int socket, uid_t uid, const struct request *req,
-	      const char **why)
+int taps_give(struct broker *b, int socket, uid_t uid, const struct request *req, const char **why)
 {
 	struct vm_port port;
 	__u32 ifindex;
@@ -246,7 +245,7 @@ int taps_give(const struct broker *b, int socket, uid_t uid, const struct reques
 		err = give_tap(socket, req, ifindex, &port, why);
 	else
 		err = give_vhost_net(socket, req, why);
-	if (!err)
+	if (!err && server_may_log(b))
 		vm_info("event=%s if=%s uid=%u",
 			req->op == VM_CTL_TAP ? "tap-given" : "vhost-net-given", req->name, uid);
 	return err;

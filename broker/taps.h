@@ -22,8 +22,7 @@ bool taps_unread(int socket);
  * of <virtmesh/ctl.h> or another; or, with *@why NULL, -EAGAIN when the client
  * does not read its answers, -EPIPE when it has gone.
  */
-int taps_give(const struct broker *b, int socket, uid_t uid, const struct request *req,
-	      const char **why);
+int taps_give(struct broker *b, int socket, uid_t uid, const struct request *req, const char **why);
 
 extern const struct sandbox_calls taps_calls;
 

@@ -22,6 +22,8 @@
 
 #include "kselftest_harness.h"
 
+#include <virtmesh/maps.h>
+
 #include "bed.h"
 #include "guest.h"
 #include "lasting_tap.h"
@@ -469,6 +471,19 @@ TEST_F(taps, names_of_no_port_do_not_come_into_the_log)
 	EXPECT_EQ(0, odd_bytes_in_log());
 }
 
+static int lines_of_log(void)
+{
+	FILE *file = fopen(BED_LOG, "r");
+	int c, lines = 0;
+
+	if (!file)
+		return -1;
+	while ((c = getc(file)) != EOF)
+		lines += c == '\n';
+	fclose(file);
+	return lines;
+}
+
 /* A /dev where null(4) plays vhost-net. */
 static int fake_vhost_net(void)
 {
@@ -537,6 +552,33 @@ TEST_F(taps, files_that_nobody_takes_are_those_of_sixteen_answers)
 {
 	ASSERT_EQ(0, fake_vhost_net());
 	EXPECT_EQ(0, as_user(OWNER, leaves_files_in_connections_the_broker_let_go));
+}
+
+/* Twice what all ports of a host cause when they start at once. */
+#define OFTEN (2 * VM_PORTS_MAX)
+
+static int asks_often(void)
+{
+	int ctl = ctl_connect(), err = 0;
+	struct given given;
+
+	for (int i = 0; i < OFTEN && !err; i++) {
+		err = vhost_get(ctl, "vm1", &given);
+		give_back(&given);
+	}
+	return -err;
+}
+
+TEST_F(taps, owner_who_asks_for_ever_does_not_fill_the_log)
+{
+	long long start = bed_now_ms();
+	int before = lines_of_log();
+
+	ASSERT_EQ(0, fake_vhost_net());
+	EXPECT_EQ(0, as_user(OWNER, asks_often));
+	/* One a second more, for as long as it took. */
+	EXPECT_GE(VM_PORTS_MAX + 2 * ((bed_now_ms() - start) / 1000 + 1), lines_of_log() - before);
+	EXPECT_LE(VM_PORTS_MAX, lines_of_log() - before);
 }
 
 TEST_HARNESS_MAIN
