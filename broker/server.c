@@ -34,8 +34,8 @@
 #include "taps.h"
 
 SANDBOX_CALLS(server_calls, SANDBOX_CALL_ARG(getsockopt, 2, SO_PEERCRED), SANDBOX_CALL(sendto),
-	      SANDBOX_CALL(recvfrom), SANDBOX_CALL(shutdown), SANDBOX_CALL(close),
-	      SANDBOX_CALL(unlink), SANDBOX_CALL(unlinkat));
+	      SANDBOX_CALL(recvfrom), SANDBOX_CALL(recvmsg), SANDBOX_CALL(shutdown),
+	      SANDBOX_CALL(close), SANDBOX_CALL(unlink), SANDBOX_CALL(unlinkat));
 
 #define SEND_SECONDS   5
 #define ACCEPT_SECONDS 1 /* after we were out of files or memory */
@@ -94,10 +94,26 @@ static void maybe_free(struct broker *b, struct client *c)
 	*c = (struct client){ .fd = -1, .out = c->out };
 }
 
+/*
+ * Drop what came on @fd, which is shut down, and was not looked at. The client's own
+ * end may be among it: open for as long as ours is, which may wait for it to close.
+ */
+static void discard(int fd)
+{
+	struct msghdr mh;
+
+	do {
+		/* No room for who sent it, which SO_PASSCRED says of each record. */
+		mh = (struct msghdr){ 0 };
+	} while (recvmsg(fd, &mh, MSG_DONTWAIT) >= 0 && mh.msg_flags & MSG_CTRUNC);
+}
+
 static void let_go(struct broker *b, struct client *c)
 {
-	if (!c->closing)
+	if (!c->closing) {
 		shutdown(c->fd, SHUT_RDWR);
+		discard(c->fd);
+	}
 	c->closing = true;
 	maybe_free(b, c);
 }

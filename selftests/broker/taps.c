@@ -554,6 +554,65 @@ TEST_F(taps, files_that_nobody_takes_are_those_of_sixteen_answers)
 	EXPECT_EQ(0, as_user(OWNER, leaves_files_in_connections_the_broker_let_go));
 }
 
+/*
+ * Asks for the tap, gives the broker reason to let us go, and puts our end of the
+ * connection into the broker's: so it is open for as long as that is.
+ */
+static int sends_its_own_end(bool empty)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	int ctl = ctl_connect();
+	struct iovec iov = { "x", !empty };
+	struct msghdr mh = { .msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control.room) };
+
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &ctl, sizeof(ctl));
+	if (ask(ctl, VM_CTL_TAP, "vm1") || ask(ctl, VM_CTL_TAP, "vm1"))
+		return 1;
+	/* An empty record looks like an end, which it is not. */
+	if (empty && send(ctl, "", 0, MSG_NOSIGNAL))
+		return 2;
+	return sendmsg(ctl, &mh, MSG_NOSIGNAL) == !empty ? 0 : 3;
+}
+
+static int sends_its_own_end_in_a_record(void)
+{
+	return sends_its_own_end(false);
+}
+
+static int sends_its_own_end_in_an_empty_record(void)
+{
+	return sends_its_own_end(true);
+}
+
+TEST_F(taps, client_that_leaves_its_own_end_in_the_broker_s_leaves_nothing)
+{
+	int (*const ways[])(void) = { sends_its_own_end_in_a_record,
+				      sends_its_own_end_in_an_empty_record };
+	struct vm_ctl_info info;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		long long until = bed_now_ms() + BED_WAIT_MS;
+
+		/* All of it is there before the broker looks. */
+		ASSERT_EQ(0, kill(self->broker.pid, SIGSTOP));
+		EXPECT_EQ(0, as_user(OWNER, ways[i]));
+		ASSERT_EQ(0, kill(self->broker.pid, SIGCONT));
+		EXPECT_EQ(0, tap_get_soon(self->ctl, "vm1", &self->given));
+		give_back(&self->given);
+		do {
+			ASSERT_EQ(0, ctl_info(self->ctl, &info));
+		} while (info.clients > 1 && bed_now_ms() < until);
+		EXPECT_EQ(1, info.clients);
+	}
+}
+
 /* Twice what all ports of a host cause when they start at once. */
 #define OFTEN (2 * VM_PORTS_MAX)
 
