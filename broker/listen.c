@@ -20,6 +20,10 @@
 #include "broker.h"
 #include "listen.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* For another broker: to be done with its start, to answer, or to be gone. */
 #define WAIT_NS	    (2 * NSEC_PER_SEC)
 #define TRY_WAIT_NS (10 * NSEC_PER_MSEC)
@@ -136,7 +140,7 @@ static int clear_name(const struct sockaddr_un *addr, socklen_t len)
 
 int listen_unix(const char *path)
 {
-	const int one = 1;
+	const int one = 1, none = 0;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	socklen_t len;
 	int dir, fd = -1, err;
@@ -168,6 +172,15 @@ int listen_unix(const char *path)
 	}
 	/* Of each connection too: by it server.c tells an empty record from their end. */
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one))) {
+		err = -errno;
+		goto close;
+	}
+	/*
+	 * Nobody has files to send us, and to close some (a TCP socket that lingers) takes
+	 * as long as who sent them likes. Kernels before 6.16 cannot refuse them.
+	 */
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &none, sizeof(none)) &&
+	    errno != ENOPROTOOPT) {
 		err = -errno;
 		goto close;
 	}

@@ -27,11 +27,15 @@
 #include <virtmesh/version.h>
 
 #include "../../host/maps.h"
+#include "../../host/rights.h"
 #include "bed.h"
 #include "guest.h"
 
 #define PATIENT "--probe-ms 60000 --dead-ms 600000"
 #define NOBODY	65534
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 /* Answers must come long before a client that does not read is given up. */
 #define PROMPT_MS 2000
 
@@ -507,6 +511,40 @@ TEST_F(ctl, clients_that_come_and_go_leave_nothing)
 	do {
 		ASSERT_EQ(0, ctl_info(self->ctl, &info));
 	} while (info.clients > 1);
+}
+
+/* INFO, and an open file with it. */
+static int ask_with_file(int ctl)
+{
+	struct vm_ctl_msg msg = { .version = VM_CTL_VERSION, .op = VM_CTL_INFO };
+	struct iovec iov = { &msg, sizeof(msg) };
+
+	return vm_send_rights(ctl, &iov, 1, &ctl, 1, 0);
+}
+
+TEST_F(ctl, files_are_not_taken_where_the_kernel_can_refuse_them)
+{
+	struct vm_ctl_info info;
+	struct ctl_record rec;
+	int one = 1, fd, sent, err = 0;
+
+	/* Since 6.16. */
+	sent = setsockopt(self->ctl, SOL_SOCKET, SO_PASSRIGHTS, &one, sizeof(one)) ?
+		       (int)sizeof(rec.msg) :
+		       -EPERM;
+	for (int waiting = 0; waiting < 2; waiting++) {
+		/* Nor from one it has not accepted yet. */
+		ASSERT_EQ(0, kill(self->broker.pid, waiting ? SIGSTOP : SIGCONT));
+		fd = ctl_connect();
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(sent, ask_with_file(fd));
+		ASSERT_EQ(0, kill(self->broker.pid, SIGCONT));
+		if (sent > 0)
+			err = ctl_recv(fd, &rec, BED_WAIT_MS);
+		EXPECT_EQ(0, err);
+		EXPECT_EQ(0, ctl_info(fd, &info));
+		close(fd);
+	}
 }
 
 TEST_F(ctl, socket_and_directory_are_root_s_and_the_group_s)
