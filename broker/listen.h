@@ -4,8 +4,8 @@
 
 /*
  * A listening SOCK_SEQPACKET socket at @path, mode 0660, of the group
- * VM_CTL_GROUP if there is one. A missing directory is made (0750, same group);
- * a socket nobody answers is replaced. May sleep some seconds for another broker
+ * VM_CTL_GROUP if there is one. A missing directory is made, root's (0751); a socket
+ * nobody answers is replaced. May sleep some seconds for another broker
  * that is starting, dying or hanging. Returns the fd, or, having said why in the log,
  * -EADDRINUSE: a broker answers there; -EEXIST: something else has that name;
  * -ENAMETOOLONG; or another -errno of making it.
