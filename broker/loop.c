@@ -170,8 +170,13 @@ struct io_uring_sqe *loop_sqe(struct loop *loop)
 
 bool loop_ready(struct loop *loop)
 {
+	/*
+	 * With DEFER_TASKRUN a plain submit does not run what waited by poll: the tap, the
+	 * signals. Clients who always have asked already complete at submit, for ever, and
+	 * would keep us from the wait that does.
+	 */
 	if (io_uring_sq_ready(&loop->ring))
-		io_uring_submit(&loop->ring);
+		io_uring_submit_and_get_events(&loop->ring);
 	return io_uring_cq_ready(&loop->ring);
 }
 

@@ -85,7 +85,7 @@ void loop_exit(struct loop *loop);
 
 /* A cleared submission entry, never NULL: a full queue is submitted first. */
 struct io_uring_sqe *loop_sqe(struct loop *loop);
-/* Submit. Has something completed already? */
+/* Submit, without sleeping. Has something completed already? */
 bool loop_ready(struct loop *loop);
 /* Submit, and sleep until something completes. 0, or -errno that is no EINTR. */
 int loop_wait(struct loop *loop);

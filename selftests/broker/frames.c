@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -14,6 +17,8 @@
 #include "guest.h"
 
 #define FLOOD_PORTS 8
+/* Who must not be kept waiting is answered by then. */
+#define PROMPT_MS 2000
 
 FIXTURE(frames)
 {
@@ -260,6 +265,60 @@ TEST_F(frames, flood_is_held_by_the_port_s_rate_and_others_are_served)
 	EXPECT_EQ(FLOOD_PORTS + 1, info.nodes_up);
 	for (int i = 0; i < FLOOD_PORTS; i++)
 		guest_close(&flood[i]);
+}
+
+/* As many connections, by several processes: on any CPUs there are. */
+#define ASKERS	4
+#define PER_ONE 14
+/* Questions that wait for the broker at any one. */
+#define AHEAD 64
+
+static void ask_for_ever(void)
+{
+	struct vm_ctl_msg ask = { .version = VM_CTL_VERSION, .op = VM_CTL_INFO };
+	char answer[VM_CTL_MAX];
+	int fd[PER_ONE];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < PER_ONE; i++)
+		fd[i] = ctl_connect();
+	for (;;)
+		for (int i = 0; i < PER_ONE; i++) {
+			for (int n = 0; n < AHEAD; n++)
+				if (send(fd[i], &ask, sizeof(ask), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+					break;
+			while (recv(fd[i], answer, sizeof(answer), MSG_DONTWAIT) > 0)
+				;
+		}
+}
+
+TEST_F(frames, guests_are_heard_while_clients_ask_without_end)
+{
+	struct vm_ctl_info info;
+	pid_t pid[ASKERS];
+
+	for (int i = 0; i < ASKERS; i++) {
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (!pid[i])
+			ask_for_ever();
+	}
+	do {
+		ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	} while (info.clients < 1 + ASKERS * PER_ONE);
+	/* Often, since one may find a moment in which nothing is asked. */
+	for (int i = 0; i < 20; i++) {
+		struct guest_frame frame;
+		long long start = bed_now_ms();
+
+		ASSERT_EQ(0, guest_hello(&self->good));
+		ASSERT_EQ(0, guest_expect(&self->good, VM_F_WELCOME, &frame, BED_WAIT_MS));
+		EXPECT_GT(PROMPT_MS, bed_now_ms() - start);
+	}
+	for (int i = 0; i < ASKERS; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+	}
 }
 
 TEST_HARNESS_MAIN
