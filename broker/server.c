@@ -66,7 +66,8 @@ static void arm_accept(struct broker *b)
 {
 	struct io_uring_sqe *sqe = loop_sqe(&b->loop);
 
-	io_uring_prep_multishot_accept(sqe, b->server.fd, NULL, NULL, SOCK_CLOEXEC);
+	/* One at a time: all that wait at once would be more files than slots, and than we may have. */
+	io_uring_prep_accept(sqe, b->server.fd, NULL, NULL, SOCK_CLOEXEC);
 	io_uring_sqe_set_data64(sqe, event_pack(EVENT_ACCEPT, 0, 0));
 	b->server.accepting = true;
 	b->server.accept_at = 0;
@@ -364,13 +365,10 @@ void server_accept_done(struct broker *b, const struct io_uring_cqe *cqe)
 	struct client *c;
 	int fd = cqe->res;
 
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		server->accepting = false;
-		/* Out of something: the next try would fail as well. Let time pass. */
-		if (!b->draining &&
-		    (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS))
-			server->accept_at = b->now + ACCEPT_SECONDS * NSEC_PER_SEC;
-	}
+	server->accepting = false;
+	/* Out of something: the next try would fail as well. Let time pass. */
+	if (!b->draining && (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS))
+		server->accept_at = b->now + ACCEPT_SECONDS * NSEC_PER_SEC;
 	if (fd < 0) {
 		if (fd != -ECANCELED && fd != -ECONNABORTED)
 			vm_warn("event=accept error=\"%s\"", strerror(-fd));

@@ -384,6 +384,46 @@ TEST_F(ctl, broker_out_of_files_that_is_stopped_sleeps_until_it_ends)
 	self->ctl = ctl_connect();
 }
 
+TEST_F(ctl, clients_that_come_all_at_once_do_not_take_its_files)
+{
+	/* It has some thirty itself, fifteen more for a moment, and one a client. */
+	struct rlimit was, few = { .rlim_cur = VM_CTL_CLIENTS + 64 };
+	int fd[2 * VM_CTL_CLIENTS], n;
+	struct vm_ctl_info info;
+	struct ctl_record rec;
+
+	ASSERT_EQ(0, bed_broker_end(&self->broker, SIGTERM));
+	close(self->ctl);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &was));
+	few.rlim_max = was.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &was));
+	self->ctl = ctl_connect();
+	for (n = 0; n < VM_CTL_CLIENTS - 1; n++) {
+		fd[n] = ctl_connect();
+		ASSERT_EQ(0, ctl_info(fd[n], &info));
+	}
+	/* As many again wait for it when it looks: for all that, and for its own, it has files. */
+	ASSERT_EQ(0, kill(self->broker.pid, SIGSTOP));
+	ASSERT_EQ(0, ctl_send(self->ctl, VM_CTL_RESYNC, 1, NULL, 0));
+	for (int i = 0; i < VM_CTL_CLIENTS; i++)
+		fd[n++] = ctl_connect();
+	ASSERT_EQ(0, kill(self->broker.pid, SIGCONT));
+	for (int i = n - VM_CTL_CLIENTS; i < n; i++) {
+		EXPECT_EQ(0, ctl_recv(fd[i], &rec, BED_WAIT_MS));
+		EXPECT_EQ(EBUSY, rec.msg.error);
+	}
+	while (n)
+		close(fd[--n]);
+	EXPECT_EQ(false, bed_log_has("event=accept error"));
+	/* Nor was it without the maps for want of some. */
+	ASSERT_EQ(0, ctl_recv(self->ctl, &rec, BED_WAIT_MS));
+	EXPECT_EQ(0, rec.msg.error);
+	ASSERT_EQ(0, ctl_info(self->ctl, &info));
+	EXPECT_EQ(1, info.has_state);
+}
+
 TEST_F(ctl, watcher_that_never_reads_is_let_go_and_changes_go_on)
 {
 	struct vm_ctl_nodes ask = { .ensemble = 0 };
