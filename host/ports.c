@@ -18,12 +18,8 @@
  * next command sweeps it.
  */
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -288,25 +284,32 @@ int vm_ports_withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex
 	return err ?: e;
 }
 
-/* Without an own socket for each of maybe hundreds of interfaces. */
-static bool interface_exists(int sock, __u32 ifindex)
+/*
+ * An interface that comes from another namespace keeps its ifindex if nobody has it here, so
+ * it may have that of one that has gone, or be the very one come back. But the kernel has
+ * emptied the slot in `taps` when that went.
+ */
+int vm_port_gone(const struct vm_maps *maps, const struct vm_port_entry *entry)
 {
-	struct ifreq ifr = { .ifr_ifindex = ifindex };
+	__u32 slot = entry->port.slot;
+	struct bpf_devmap_val val;
+	int err;
 
-	return !ioctl(sock, SIOCGIFNAME, &ifr) || errno != ENODEV;
+	err = bpf_map_lookup_elem(maps->taps, &slot, &val);
+	return err == -ENOENT ? 1 : err;
 }
 
 static int sweep_gone(struct vm_state *st, struct vm_ports *ports)
 {
-	int sock, err = 0;
+	int gone, err = 0;
 
-	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return -errno;
 	for (size_t i = ports->count; i-- && !err;) {
 		const struct vm_port_entry e = ports->entry[i];
 
-		if (interface_exists(sock, e.ifindex))
+		gone = vm_port_gone(&st->maps, &e);
+		if (gone < 0)
+			return gone;
+		if (!gone)
 			continue;
 		if (e.port.flags & VM_PORT_BROKER)
 			vm_info("%s has gone", VM_BROKER_IF);
@@ -319,10 +322,9 @@ static int sweep_gone(struct vm_state *st, struct vm_ports *ports)
 				vm_addr_node(e.port.addr), vm_addr_ensemble(e.port.addr),
 				e.ifindex);
 		err = vm_ports_withdraw(st, ports, e.ifindex);
-		if (e.port.flags & VM_PORT_DISPATCHER)
-			vm_xdp_detach(st, e.ifindex, &(struct vm_xdp){ .flags = e.port.flags });
+		/* Libxdp's pins; and if it has come back it has our program still. */
+		vm_xdp_detach(st, e.ifindex, &(struct vm_xdp){ e.port.flags, e.port.prog_id });
 	}
-	close(sock);
 	return err;
 }
 

@@ -44,6 +44,9 @@ int vm_ports_publish(struct vm_state *st, struct vm_ports *ports, __u32 ifindex,
  */
 int vm_ports_withdraw(struct vm_state *st, struct vm_ports *ports, __u32 ifindex);
 
+/* Has its interface gone, or left the namespace? 1, 0, or -errno, which is not explained. */
+int vm_port_gone(const struct vm_maps *maps, const struct vm_port_entry *entry);
+
 /*
  * Forget ports whose interface has gone, and entries of commands that were
  * killed half-way. Silent but for a line for each port forgotten.

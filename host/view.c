@@ -61,10 +61,12 @@ static int fill(const struct vm_state *st, const struct vm_port_entry *e, struct
 	if (err)
 		return err;
 	/* Counters first: what is dropped between the two readings must not look like skb's. */
-	err = vm_link_get(e->ifindex, &v->link);
-	if (err && err != -ENODEV)
+	err = vm_port_gone(&st->maps, e);
+	if (!err)
+		err = vm_link_get(e->ifindex, &v->link);
+	if (err < 0 && err != -ENODEV)
 		return err;
-	v->gone = err == -ENODEV;
+	v->gone = err;
 	if (v->gone)
 		strcpy(v->link.name, "(gone)");
 	else

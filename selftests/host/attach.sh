@@ -282,6 +282,29 @@ moved_away() {
 	wait_until 10 test ! -e /sys/class/net/v2
 }
 
+# The devmaps have lost it: it would be a port that sends and never receives.
+moved_away_and_back() {
+	local ns
+	make_veth
+	virtmesh attach v1 --ensemble 1 --node 2
+	unshare --net sleep 1000 &
+	ns=$!
+	wait_until 5 in_other_netns "$ns"
+	ip link set dev v1 netns "$ns"
+	nsenter --net=/proc/"$ns"/ns/net ip link set dev v1 netns $$
+	ip link set dev v1 up
+	eq "$(port_json "(gone)" node)" 2
+	out=$(virtmesh ensemble add 1 2>&1)
+	says "forgetting node 2"
+	eq "$(ip link show v1 | grep -c xdp || :)" 0 "its program"
+	virtmesh attach v1 --ensemble 1 --node 2
+	mapdump | grep -q "^taps .*: ifindex $(cat /sys/class/net/v1/ifindex) " || fail "no target"
+	virtmesh detach v1
+	ip link del v1
+	kill "$ns"
+	wait "$ns" || :
+}
+
 case_on "a foreign tap becomes a port and stops being one" with_mesh foreign_tap
 case_on "a ring that somebody chose is not touched" with_mesh chosen_ring_is_kept
 case_on "a veth's peer gets GRO and loses checksum offload, and gets it back" with_mesh veth_here
@@ -299,4 +322,5 @@ case_on "interfaces that cannot be ports are refused, and nothing changes" with_
 case_on "a NIC, a bridge, a macvlan are refused" with_mesh not_the_hosts_own
 case_on "a veth that belongs to a bridge is refused, until it does not" with_mesh belongs_to_a_bridge
 case_on "an interface that moves to another namespace is forgotten" with_mesh moved_away
+case_on "and comes back: it is no port any more, and may become one" with_mesh moved_away_and_back
 finish

@@ -201,6 +201,31 @@ gone_is_forgotten() {
 	virtmesh port add vm1 --ensemble 1 --node 1
 }
 
+# Interfaces that come from another namespace keep their numbers, if nobody has them here.
+number_is_anothers() {
+	local if1 if0
+	virtmesh ensemble add 1
+	virtmesh port add vm1 --ensemble 1 --node 1
+	if1=$(cat /sys/class/net/vm1/ifindex)
+	if0=$(cat /sys/class/net/vmesh0/ifindex)
+	ip link del vm1
+	ip link del vmesh0
+	ip link add index "$if1" name other type veth peer index "$if0" name peer
+	eq "$(cat /sys/class/net/peer/ifindex)" "$if0"
+	eq "$(virtmesh show --json | grep -c '"gone":true')" 2
+	out=$(virtmesh port add vm2 --ensemble 1 --node 2 2>&1)
+	says "forgetting node 1 of ensemble 1"
+	says "made vmesh0 again"
+	# The group's map is made anew for a second port.
+	virtmesh port add vm1 --ensemble 1 --node 1
+	eq "$(mapdump | grep -cE "^groups 1 .*ifindex ($if0|$if1) " || :)" 0 "group frames for others"
+	fails 3 virtmesh port del other
+	says "is no port"
+	unmesh
+	[ -e /sys/class/net/peer ] || fail "removed what is somebody else's"
+	ip link del other
+}
+
 # The group's map is replaced while some of its members have gone and are not forgotten yet.
 # With an argument, that node stays.
 many_gone() {
@@ -322,6 +347,8 @@ case_on "a process with an odd name holds a tap: told in plain characters" with_
 case_on "without /dev/net/tun: refused, nothing left" with_mesh no_tun
 case_on "an interface that vanished is shown as gone and forgotten by the next change" \
 	with_mesh gone_is_forgotten
+case_on "another interface has the number of one that vanished: no port, and left alone" \
+	number_is_anothers
 case_on "eight that vanished are forgotten by one command" with_mesh many_gone
 case_on "the same, when the node with the highest number is left" with_mesh many_gone 8
 case_on "a renamed interface stays the port it was" with_mesh renamed
