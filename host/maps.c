@@ -77,14 +77,20 @@ int vm_netns_cookie(__u64 *cookie)
 	return err;
 }
 
+static int read_meta(int fd, struct vm_meta *meta)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(fd, &zero, meta);
+}
+
 static int check_meta(int fd)
 {
 	struct vm_meta meta;
-	__u32 zero = 0;
 	__u64 cookie;
 	int err;
 
-	err = bpf_map_lookup_elem(fd, &zero, &meta);
+	err = read_meta(fd, &meta);
 	if (err)
 		return err;
 	if (meta.abi != VM_MAPS_ABI)
@@ -95,30 +101,56 @@ static int check_meta(int fd)
 	return meta.netns_cookie == cookie ? 0 : -EXDEV;
 }
 
-int vm_maps_open(struct vm_maps *maps)
+/* Is the state whose meta is @meta still the one that is pinned? 0; -ENOENT: none is; -ESTALE. */
+static int check_pinned(int meta)
+{
+	int fd = bpf_obj_get(pins[0].path), err;
+	struct vm_meta was, is;
+
+	if (fd < 0)
+		return fd;
+	err = read_meta(meta, &was);
+	if (!err)
+		err = read_meta(fd, &is);
+	close(fd);
+	return err ?: was.created_ns == is.created_ns ? 0 : -ESTALE;
+}
+
+/* Those that were opened before an error stay open. */
+static int open_pins(struct vm_maps *maps)
 {
 	int err;
 
-	*maps = (struct vm_maps)VM_MAPS_CLOSED;
 	for (size_t i = 0; i < PINS; i++) {
 		int fd = bpf_obj_get(pins[i].path);
 
-		if (fd < 0) {
-			err = fd == -ENOENT && i ? -EPROTO : fd;
-			goto close;
-		}
+		if (fd < 0)
+			return fd == -ENOENT && i ? -EPROTO : fd;
 		*map_fd(maps, i) = fd;
-		if (i == 0) {
-			/* Before the others: they may be of another layout. */
-			err = check_meta(fd);
-			if (err)
-				goto close;
-		}
+		/* Before the others: they may be of another layout. */
+		err = i ? 0 : check_meta(fd);
+		if (err)
+			return err;
 	}
 	return 0;
+}
 
-close:
-	vm_maps_close(maps);
+int vm_maps_open(struct vm_maps *maps)
+{
+	int err, pinned;
+
+	*maps = (struct vm_maps)VM_MAPS_CLOSED;
+	do {
+		pinned = 0;
+		err = open_pins(maps);
+		/* Removed meanwhile, or replaced: neither damage, nor all of one state. */
+		if (!err || err == -EPROTO)
+			pinned = check_pinned(maps->meta);
+		if (pinned)
+			err = pinned;
+		if (err)
+			vm_maps_close(maps);
+	} while (err == -ESTALE);
 	return err;
 }
 

@@ -37,8 +37,7 @@ struct vm_maps {
  * Returns 0; -ENOENT when there is no state (no ensemble was ever added);
  * -EPROTO when meta.abi is not VM_MAPS_ABI; -EXDEV when the state belongs to
  * another network namespace than the caller's; -EPERM or -EACCES without the
- * right to open the pins. A reader that runs while the last ensemble is being
- * deleted may get -EPROTO once: some maps were gone already.
+ * right to open the pins. They are all of one state, even while that is replaced.
  */
 int vm_maps_open(struct vm_maps *maps);
 void vm_maps_close(struct vm_maps *maps);

@@ -228,6 +228,44 @@ at_once() {
 	wait
 }
 
+# looked_at_while CMD: the mesh goes, or is replaced, between any two calls of a look at it,
+# which then tells of one that there was, or that there is none; of damage never.
+looked_at_while() {
+	local n pid known
+	for ((n = 1; ; n++)); do
+		virtmesh ensemble add 1 >/dev/null
+		known="$(virtmesh show --json | mesh_told)"
+		failnth "$n" wait "$tmp/reached" virtmesh show --json >"$tmp/look" 2>&1 &
+		pid=$!
+		wait_until 10 reached_or_ended "$pid"
+		[ -e "$tmp/reached" ] || break
+		$1
+		known+=" $(virtmesh show --json 2>/dev/null | mesh_told)"
+		rm "$tmp/reached"
+		status=0
+		wait "$pid" || status=$?
+		virtmesh ensemble del 2 >/dev/null 2>&1 || :
+		out=$(<"$tmp/look")
+		if [ "$status" = 0 ]; then
+			[[ " $known " == *" $(mesh_told <"$tmp/look") "* ]] || fail "call $n: $known: $out"
+		else
+			eq "$status" 3 "call $n: $out"
+			says "no mesh on this host"
+		fi
+	done
+	wait "$pid"
+	virtmesh ensemble del 1
+	[ "$n" -gt 15 ]
+}
+reached_or_ended() { [ -s "$tmp/reached" ] || ! kill -0 "$1" 2>/dev/null; }
+# When it was made, and the number of its vmesh0: from two of its maps.
+mesh_told() { sed -n 's/.*"\(created_ns\|ifindex\)":\([0-9]*\).*/\2/p' | paste -sd/; }
+goes() { virtmesh ensemble del 1 >/dev/null; }
+is_replaced() {
+	virtmesh ensemble del 1 >/dev/null
+	virtmesh ensemble add 2 >/dev/null
+}
+
 case_on "the first ensemble makes the state, the last takes it away" first_and_last
 case_on "adding twice is told and changes nothing, removing twice is refused" twice
 case_on "an ensemble with a port is not removed" with_mesh del_with_ports
@@ -247,5 +285,7 @@ case_on "vmesh0 removed behind its back: shown as gone, made again by the next c
 	with_mesh vmesh0_removed
 case_on "vmesh0 removed, then the last ensemble" last_without_vmesh0
 case_on "a change waits for the lock, a look does not" lock_held
+case_on "the mesh is removed while it is looked at: told as that" looked_at_while goes
+case_on "the mesh is replaced while it is looked at: one of them is told" looked_at_while is_replaced
 case_on "sixteen ensembles added at once, then removed at once" at_once
 finish

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Run a command whose n-th syscall of those below fails, or kills it:
+ * Run a command whose n-th syscall of those below fails, or kills it, or waits:
  *
- *	failnth N ERRNO|kill REACHED COMMAND [ARG]...
+ *	failnth N ERRNO|kill|wait REACHED COMMAND [ARG]...
  *
- * REACHED is a file, made when there was an n-th. The exit status is the
+ * REACHED is a file, made when there was an n-th; "wait" goes on when it is removed. The exit status is the
  * command's, or 128 plus the signal's number.
  *
  * The syscalls are what changes things or asks about them: bpf, ioctl, sends
@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DATA(field) ((__u32)offsetof(struct seccomp_data, field))
@@ -111,6 +112,17 @@ static int take_listener(pid_t child, int pipe_fd)
 	return fd;
 }
 
+#define KILL 0
+#define WAIT (-1)
+
+static void wait_removed(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (!access(path, F_OK))
+		nanosleep(&pause, NULL);
+}
+
 static void serve(int listener, pid_t child, long n, int err, const char *reached)
 {
 	struct pollfd pfd = { .fd = listener, .events = POLLIN };
@@ -135,12 +147,14 @@ static void serve(int listener, pid_t child, long n, int err, const char *reache
 				die(reached);
 			dprintf(fd, "%d\n", req.data.nr);
 			close(fd);
-			if (!err)
+			if (err == KILL)
 				kill(child, SIGKILL);
-			resp.error = -(err ?: EINTR);
-		} else {
-			resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+			else if (err == WAIT)
+				wait_removed(reached);
+			resp.error = err == WAIT ? 0 : -(err ?: EINTR);
 		}
+		if (!resp.error)
+			resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		/* Fails when the command was killed meanwhile. */
 		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 	}
@@ -148,6 +162,10 @@ static void serve(int listener, pid_t child, long n, int err, const char *reache
 
 static int error_number(const char *name)
 {
+	if (!strcmp(name, "kill"))
+		return KILL;
+	if (!strcmp(name, "wait"))
+		return WAIT;
 	for (int i = 1; i < 134; i++) {
 		const char *known = strerrorname_np(i);
 
@@ -164,10 +182,10 @@ int main(int argc, char **argv)
 	pid_t child;
 
 	if (argc < 5) {
-		fprintf(stderr, "usage: failnth N ERRNO|kill REACHED COMMAND [ARG]...\n");
+		fprintf(stderr, "usage: failnth N ERRNO|kill|wait REACHED COMMAND [ARG]...\n");
 		return 125;
 	}
-	err = strcmp(argv[2], "kill") ? error_number(argv[2]) : 0;
+	err = error_number(argv[2]);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipe_fd))
 		die("socketpair");
 	child = fork();
