@@ -18,7 +18,8 @@ dry_run		:= $(findstring n,$(firstword -$(MAKEFLAGS)))
 MAKEFLAGS	+= --no-builtin-rules
 
 O		?= build
-O		:= $(abspath $(O))
+# Also where it was given on the command line: kbuild works in another directory.
+override O	:= $(abspath $(O))
 srctree		:= $(CURDIR)
 PREFIX		?= /usr/local
 SBINDIR		?= $(PREFIX)/sbin

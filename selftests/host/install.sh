@@ -116,6 +116,14 @@ uninstalled() {
 	eq "$(find "$dest" -type d -name '*virtmesh*')" "" "directories of ours that are left"
 }
 
+# kbuild would look for it below itself.
+relative() {
+	[ -n "$(ls -d /lib/modules/*/build/Makefile 2>/dev/null)" ] || skip "no kernel headers"
+	out=$(make -n -C "$srctree" O=elsewhere modules)
+	[[ $out == *" M=$srctree/elsewhere/"* ]] || fail "$out"
+}
+
+run "make O=DIR: from wherever it is looked at" relative
 run "make install: all of it, and it knows where it is" installed
 run "udev takes its rules and its link file" udev_takes_them
 run "the tree for dkms builds" dkms_tree_builds
