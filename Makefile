@@ -18,6 +18,9 @@ dry_run		:= $(findstring n,$(firstword -$(MAKEFLAGS)))
 MAKEFLAGS	+= --no-builtin-rules
 
 O		?= build
+# Make's lists end at a blank, and what a recipe removes would: of "a b/build" that is "a".
+$(foreach v,CURDIR O DESTDIR PREFIX,$(if $(word 2,$($(v))),$(error $(v) has a blank in it: "$($(v))")))
+$(if $(O),,$(error O= is empty: leave it out, or name a directory))
 # Also where it was given on the command line: kbuild works in another directory.
 override O	:= $(abspath $(O))
 srctree		:= $(CURDIR)

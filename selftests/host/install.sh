@@ -123,7 +123,23 @@ relative() {
 	[[ $out == *" M=$srctree/elsewhere/"* ]] || fail "$out"
 }
 
+# "a b/tree" is two words to make, and to the rm of clean and uninstall.
+blanks() {
+	local what
+	mkdir -p "$tmp/a b/tree" "$tmp/a/precious"
+	for what in "O=$tmp/a b/tree" "DESTDIR=$tmp/a b" "PREFIX=$tmp/a b" O=; do
+		fails 2 make -C "$srctree" O="$tmp/o" DESTDIR="$tmp/d" "$what" clean uninstall
+		[[ $out == *'has a blank in it'* || $out == *'O= is empty'* ]] || fail "$out"
+	done
+	# A tree in such a place.
+	ln -s "$srctree"/* "$tmp/a b/tree"
+	fails 2 make -C "$tmp/a b/tree" O="$tmp/o" clean
+	[[ $out == *'CURDIR has a blank in it'* ]] || fail "$out"
+	[ -d "$tmp/a/precious" ] || fail "removed what is somebody else's"
+}
+
 run "make O=DIR: from wherever it is looked at" relative
+run "a path with a blank is refused, before anything is removed" blanks
 run "make install: all of it, and it knows where it is" installed
 run "udev takes its rules and its link file" udev_takes_them
 run "the tree for dkms builds" dkms_tree_builds
