@@ -175,7 +175,7 @@ void vm_rooms_tidy(const struct vm_ports *ports)
 		return;
 	}
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && !has_port(ports, entry->d_name))
+		if (vm_link_name_valid(entry->d_name) && !has_port(ports, entry->d_name))
 			remove_room(dirfd(dir), entry->d_name);
 	closedir(dir);
 }

@@ -34,6 +34,10 @@ room_is_right() {
 	fails 2 setpriv --reuid 61003 --regid 61003 --clear-groups ls "$ROOMS"/vm1
 	virtmesh port del vm1
 	eq "$(ls "$ROOMS")" ""
+	# A name that ls does not show.
+	add .vm1 1
+	virtmesh port del .vm1
+	eq "$(ls -A "$ROOMS")" ""
 }
 
 default_owner() {
