@@ -106,7 +106,6 @@ static int mend_room(const struct vm_args *args)
 static int add(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
 	       struct vm_join *join, bool same)
 {
-	vm_rooms_tidy(ports);
 	if (same)
 		return join->port.flags & VM_PORT_VHOST_USER ? mend_room(args) : 0;
 	if (args->vhost_user)

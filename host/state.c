@@ -34,6 +34,7 @@
 #include "link.h"
 #include "log.h"
 #include "ports.h"
+#include "room.h"
 #include "state.h"
 #include "steer.skel.h"
 #include "tap.h"
@@ -239,6 +240,8 @@ static int mend(struct vm_state *st)
 	if (st->dispatcher)
 		vm_xdp_pins_sweep(st->maps.ports);
 	err = vm_ports_sweep(st, ports);
+	if (!err)
+		vm_rooms_tidy(ports);
 	if (!err && !vm_ports_by_ifindex(ports, st->meta.broker_ifindex)) {
 		fd = make_broker_port(st);
 		err = fd < 0 ? fd : vm_tap_keep(fd);
