@@ -80,9 +80,11 @@ close:
 static int make_vhost_user(struct vm_state *st, struct vm_ports *ports, const struct vm_args *args,
 			   struct vm_join *join)
 {
+	gid_t group = args->group == (gid_t)-1 ? vm_room_group(args->owner) : args->group;
 	int err;
 
-	err = vm_room_make(args->name, args->owner, args->group);
+	/* One that its last owner kept from being removed must not keep his group. */
+	err = vm_room_make(args->name, args->owner, group);
 	if (err)
 		return err;
 	err = make_port(st, ports, args, join);

@@ -55,9 +55,9 @@ static int open_rooms(bool make)
 	return fd < 0 ? -errno : fd;
 }
 
-static gid_t group_of(uid_t user)
+gid_t vm_room_group(uid_t owner)
 {
-	const struct passwd *pw = getpwuid(user);
+	const struct passwd *pw = getpwuid(owner);
 
 	return pw ? pw->pw_gid : 0;
 }
@@ -68,7 +68,7 @@ static int make_room(int rooms, const char *name, uid_t owner, gid_t group)
 
 	if (!mkdirat(rooms, name, 0700)) {
 		if (group == (gid_t)-1)
-			group = group_of(owner);
+			group = vm_room_group(owner);
 	} else if (errno != EEXIST) {
 		return -errno;
 	}

@@ -21,9 +21,11 @@
 /* The path of port @name's socket, in @path of VM_ROOM_PATH bytes. */
 const char *vm_room_socket(const char *name, char *path);
 
+/* Whose members meet a port of @owner's, if nobody else is named. */
+gid_t vm_room_group(uid_t owner);
 /*
  * Make port @name's directory, or mend it: @owner's and @group's, and closed to
- * all others. @group -1: the one it has, or @owner's own. -EINVAL, here and in
+ * all others. @group -1: the one it has, or vm_room_group(). -EINVAL, here and in
  * vm_room_remove(), for a name that no interface can have.
  */
 int vm_room_make(const char *name, uid_t owner, gid_t group);

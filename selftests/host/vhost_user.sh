@@ -96,6 +96,16 @@ hostile_room() {
 	eq "$(virtmesh show --json | grep -c '"vm1"' || :)" 0
 }
 
+# The owner of the port before keeps its room from being removed, and his group's way in.
+room_of_another_before() {
+	add vm1 1 --group 61002
+	mkdir "$ROOMS"/vm1/directory
+	virtmesh port del vm1
+	virtmesh port add vm1 --ensemble 1 --node 1 --vhost-user --owner 61004
+	eq "$(stat -c '%a %u %g' "$ROOMS"/vm1)" "2770 61004 0"
+	rm -r "$ROOMS"/vm1/directory
+}
+
 # A name is not a way to another directory: all that is below /run/virtmesh, and elsewhere.
 names_that_lead_elsewhere() {
 	local name before
@@ -203,6 +213,8 @@ case_on "port add --vhost-user makes a room for the port's user and the VMM's gr
 case_on "without --owner a vhost-user port is the user virtmesh-port's" with_mesh default_owner
 case_on "the same vhost-user port twice mends its room, another kind is refused" with_mesh twice
 case_on "what an owner leaves in a room is not followed" with_mesh hostile_room
+case_on "a room that could not be removed lets nobody in of the port before" \
+	with_mesh room_of_another_before
 case_on "a name that leads elsewhere is refused, and nothing there changes" \
 	with_mesh names_that_lead_elsewhere
 case_on "the room of a port whose interface vanished goes with the next change" \
