@@ -291,6 +291,7 @@ complete_with() {
 	echo "${COMPREPLY[*]}"
 }
 completion() {
+	local verb
 	virtmesh port add vm1 --ensemble 1 --node 1
 	# shellcheck source=../../deploy/completion/virtmesh
 	. "$srctree/deploy/completion/virtmesh"
@@ -304,6 +305,15 @@ completion() {
 	eq "$(complete_with virtmesh uml-args v)" vm1
 	eq "$(complete_with virtmesh attach vm)" "vm1 vmesh0"
 	eq "$(complete_with virtmesh port add x --node "")" ""
+	# Names that say something to a shell are neither run, nor offered for that.
+	# shellcheck disable=SC2016
+	virtmesh port add '$(bad)`x`' --ensemble 1 --node 2
+	bad() { touch "$tmp/was-run"; }
+	for verb in "port del" detach qemu-args attach "ensemble faults 1 --through"; do
+		# shellcheck disable=SC2086 # words
+		eq "$(complete_with virtmesh $verb '$')" '\$\(bad\)\`x\`'
+	done
+	[ ! -e "$tmp/was-run" ] || fail "an interface's name was executed"
 }
 
 case_on "help names every verb" help_names_every_verb
