@@ -406,15 +406,19 @@ static bool check_state(struct report *r)
 		      "cannot open %s: %s", VM_PIN_DIR, strerror(-err));
 		return true;
 	}
-	if (vm_state_read(&st))
+	if (vm_state_read(&st)) {
+		found(r, FAIL, "mesh", NULL, "%s cannot be looked at", VM_PIN_DIR);
 		return true;
+	}
 	found(r, OK, "mesh", NULL, "%s", VM_PIN_DIR);
 	found(r, st.dispatcher ? OK : WARN, "dispatcher",
 	      "a kernel that loads freplace programs (ports work without, but no other XDP program can "
 	      "share their interfaces)",
 	      st.dispatcher ? "libxdp's dispatcher works" :
 			      "libxdp's dispatcher does not work here: one program an interface");
-	if (!vm_views_load(&st, 0, true, &views, &n)) {
+	if (vm_views_load(&st, 0, true, &views, &n)) {
+		found(r, FAIL, "ports", NULL, "cannot be looked at");
+	} else {
 		vm_views_hold(views, n);
 		for (size_t i = 0; i < n; i++)
 			check_port(r, &st.maps, &views[i]);

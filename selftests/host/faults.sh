@@ -318,7 +318,26 @@ verifier_refuses() {
 	eq "$status" 1 "$(cat "$tmp/step")"
 }
 
+# What it could not look at is not well.
+doctor_cannot_look() {
+	local n status said=0
+	virtmesh port add vm1 --ensemble 1 --node 1
+	for ((n = 1; ; n++)); do
+		: >"$tmp/reached"
+		status=0
+		failnth "$n" EMFILE "$tmp/reached" virtmesh doctor >"$tmp/step" 2>"$tmp/said" || status=$?
+		[ -s "$tmp/reached" ] || break
+		[ -s "$tmp/said" ] || continue
+		said=$((said + 1))
+		[ "$status" = 1 ] || fail "step $n: exits with $status: $(cat "$tmp/said" "$tmp/step")"
+		grep -q "^fail .* cannot be looked at" "$tmp/step" || fail "step $n: $(cat "$tmp/step")"
+	done
+	[ "$said" -gt 10 ] || fail "only $said of $n steps failed"
+}
+
 errno=ENOMEM
+case_on "doctor, each step failing: what cannot be looked at is to be mended" \
+	with_mesh doctor_cannot_look
 case_on "a program that the verifier refuses is no lack of privilege" verifier_refuses
 case_on "first ensemble, each step failing" first_ensemble
 case_on "port add, each step failing" with_mesh port_add
