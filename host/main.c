@@ -174,13 +174,18 @@ static int parse_number(const char *what, const char *text, unsigned int min, un
 /* It becomes part of paths as well: none that could lead elsewhere goes further than this. */
 static int parse_name(const char *text, struct vm_args *args)
 {
+	static char name[IF_NAMESIZE];
+	unsigned int ifindex;
+
 	if (!vm_link_name_valid(text)) {
 		vm_err("\"%s\" cannot be the name of an interface: 1 to %d characters, without "
 		       "'/', ':', '%%' and blanks, and neither \".\" nor \"..\"",
 		       text, IF_NAMESIZE - 1);
 		return -1;
 	}
-	args->name = text;
+	/* The kernel knows it by its other names (ip link property) too; paths and QEMU do not. */
+	ifindex = if_nametoindex(text);
+	args->name = ifindex && if_indextoname(ifindex, name) ? name : text;
 	return 0;
 }
 

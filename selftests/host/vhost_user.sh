@@ -96,6 +96,21 @@ hostile_room() {
 	eq "$(virtmesh show --json | grep -c '"vm1"' || :)" 0
 }
 
+# The port's own name leads to its room, whatever else the interface is called.
+other_name() {
+	add vm1 1
+	ip link property add dev vm1 altname other 2>"$tmp/ip" || skip "no other names: $(cat "$tmp/ip")"
+	out=$(add other 1; virtmesh uml-args other; virtmesh qemu-args other --memory 1G)
+	[[ $out != */other/* ]] || fail "$out"
+	says "port vm1 exists already"
+	says "virtio_uml.device=$ROOMS/vm1/vhost-user.sock"
+	says "path=$ROOMS/vm1/vhost-user.sock"
+	eq "$(ls "$ROOMS")" vm1
+	out=$(virtmesh port del other)
+	says "port vm1 removed"
+	eq "$(ls "$ROOMS")" ""
+}
+
 # The owner of the port before keeps its room from being removed, and his group's way in.
 room_of_another_before() {
 	add vm1 1 --group 61002
@@ -213,6 +228,7 @@ case_on "port add --vhost-user makes a room for the port's user and the VMM's gr
 case_on "without --owner a vhost-user port is the user virtmesh-port's" with_mesh default_owner
 case_on "the same vhost-user port twice mends its room, another kind is refused" with_mesh twice
 case_on "what an owner leaves in a room is not followed" with_mesh hostile_room
+case_on "a port that is asked for by another name of its interface" with_mesh other_name
 case_on "a room that could not be removed lets nobody in of the port before" \
 	with_mesh room_of_another_before
 case_on "a name that leads elsewhere is refused, and nothing there changes" \
