@@ -102,6 +102,12 @@ int vm_veth_restore(const struct vm_link *link, __u32 changed)
 	struct vm_link peer;
 	int err;
 
+	if (link->peer_elsewhere && changed & (VM_PORT_PEER_GRO | VM_PORT_PEER_CSUM))
+		vm_warn("the peer of %s is in another network namespace now; to put back what was "
+			"changed there, type: ethtool -K PEER%s%s (PEER is its interface %u: "
+			"ip link | grep ^%u:)",
+			link->name, changed & VM_PORT_PEER_GRO ? " gro off" : "",
+			changed & VM_PORT_PEER_CSUM ? " tx on" : "", link->peer, link->peer);
 	if (!link->peer || link->peer_elsewhere)
 		return 0;
 	err = vm_link_get(link->peer, &peer);

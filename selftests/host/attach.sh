@@ -282,6 +282,23 @@ moved_away() {
 	wait_until 10 test ! -e /sys/class/net/v2
 }
 
+# Detach cannot put back what it cannot reach, and says it.
+peer_moved_away() {
+	local ns
+	make_veth
+	ethtool -K v2 gro on >/dev/null
+	virtmesh attach v1 --ensemble 1 --node 2
+	unshare --net sleep 1000 &
+	ns=$!
+	wait_until 5 in_other_netns "$ns"
+	ip link set dev v2 netns "$ns"
+	out=$(virtmesh detach v1 2>&1)
+	says "ethtool -K PEER tx on (PEER is its interface"
+	kill "$ns"
+	wait "$ns" || :
+	wait_until 10 test ! -e /sys/class/net/v1
+}
+
 # The devmaps have lost it: it would be a port that sends and never receives.
 moved_away_and_back() {
 	local ns
@@ -323,4 +340,5 @@ case_on "a NIC, a bridge, a macvlan are refused" with_mesh not_the_hosts_own
 case_on "a veth that belongs to a bridge is refused, until it does not" with_mesh belongs_to_a_bridge
 case_on "an interface that moves to another namespace is forgotten" with_mesh moved_away
 case_on "and comes back: it is no port any more, and may become one" with_mesh moved_away_and_back
+case_on "a veth's peer that moved away: detach says how to put it back" with_mesh peer_moved_away
 finish
