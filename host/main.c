@@ -342,6 +342,9 @@ static int parse(const struct verb *v, int argc, char **argv, struct vm_args *ar
 		case 'h':
 			usage_verb(stdout, v);
 			return 1 + VM_EXIT_OK;
+		case 'V':
+			printf("virtmesh %s\n", VM_VERSION);
+			return 1 + VM_EXIT_OK;
 		case 'j':
 			args->json = true;
 			continue;

@@ -15,6 +15,8 @@ help_names_every_verb() {
 		says "virtmesh $verb"
 		# shellcheck disable=SC2086 # two words
 		virtmesh $verb --help | grep -q "usage: virtmesh $verb"
+		# shellcheck disable=SC2086
+		eq "$(virtmesh $verb --version)" "$(virtmesh --version)"
 	done
 	eq "$(virtmesh --version)" "virtmesh $(sed -n 's/.*VM_VERSION "\(.*\)"/\1/p' \
 		"$srctree/include/virtmesh/version.h")"
