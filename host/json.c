@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "json.h"
 
@@ -20,9 +22,35 @@ void vm_json_u64(struct json_object *to, const char *key, __u64 value)
 	vm_json_add(to, key, json_object_new_uint64(value));
 }
 
+/* Bytes of the UTF-8 sequence (RFC 3629) that @s begins with; 0: it begins with none. */
+static size_t utf8_len(const unsigned char *s)
+{
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+	/* Too long for what it says; half of a surrogate pair; beyond the last one. */
+	if (s[0] > 0xf4 || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* JSON is UTF-8, and a name of an interface is bytes: '?' for each that is not. */
 void vm_json_str(struct json_object *to, const char *key, const char *value)
 {
-	vm_json_add(to, key, json_object_new_string(value));
+	char *text = strdup(value);
+
+	for (char *p = text; p && *p;) {
+		size_t n = utf8_len((unsigned char *)p);
+
+		if (!n)
+			*p = '?';
+		p += n ?: 1;
+	}
+	vm_json_add(to, key, text ? json_object_new_string(text) : NULL);
+	free(text);
 }
 
 void vm_json_bool(struct json_object *to, const char *key, bool value)

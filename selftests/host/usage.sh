@@ -318,8 +318,33 @@ completion() {
 	[ ! -e "$tmp/was-run" ] || fail "an interface's name was executed"
 }
 
+# An interface is called what root likes, in bytes; JSON is UTF-8.
+odd_names_in_json() {
+	local name
+	for name in $'caf\xe9' $'\xc3\xa9\xc3' $'\xed\xb0\x80' $'\xf4\x90\x80\x80' $'\xe0\x80\x80' $'\xff'; do
+		ip link add "$name" type veth peer name peer
+		virtmesh attach "$name" --ensemble 1 --node 1 --json 2>/dev/null >"$tmp/json"
+		virtmesh show --json >>"$tmp/json"
+		virtmesh drops --json >>"$tmp/json"
+		virtmesh doctor --json >>"$tmp/json" || :
+		virtmesh detach "$name" --json >>"$tmp/json"
+		grep -q '?' "$tmp/json" || fail "nothing replaced: $(cat "$tmp/json")"
+		iconv -f UTF-8 -t UTF-8 "$tmp/json" >/dev/null || fail "no UTF-8: $(cat "$tmp/json")"
+		ip link del peer
+	done
+	# What is UTF-8 stays.
+	for name in $'caf\xc3\xa9' $'\xe2\x82\xac' $'\xf0\x9f\x90\x8e'; do
+		ip link add "$name" type veth peer name peer
+		virtmesh attach "$name" --ensemble 1 --node 1 >/dev/null 2>&1
+		eq "$(port_json "$name" node)" 1
+		virtmesh detach "$name"
+		ip link del peer
+	done
+}
+
 case_on "help names every verb" help_names_every_verb
 case_on "the manual names every option and drop reason" with_mesh manual_is_complete
+case_on "names that are no UTF-8 are, in JSON" with_mesh odd_names_in_json
 case_on "bash completes verbs, options, ports and ensembles" with_mesh completion
 case_on "wrong usage exits with 2 and says what" usage_errors
 case_on "numbers out of range are refused" bad_numbers
