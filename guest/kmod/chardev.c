@@ -82,10 +82,9 @@ static __poll_t vmesh_fop_poll(struct file *file, poll_table *wait)
 	struct vmesh *m = f->m;
 	__poll_t mask = 0;
 
-	poll_wait(file, &f->wait, wait);
-	poll_wait(file, &m->dev.tx.wait, wait);
-	poll_wait(file, &m->change_wait, wait);
+	/* Two: io_uring's poll takes no file with more. */
 	poll_wait(file, &f->ops.wait, wait);
+	poll_wait(file, &m->dev.tx.wait, wait);
 	if (READ_ONCE(m->gone))
 		return EPOLLHUP | EPOLLERR;
 	if (!skb_queue_empty_lockless(&f->queue))

@@ -14,6 +14,7 @@
  * and lets a grace period pass before the queue goes.
  */
 #include <linux/mm.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <uapi/linux/virtmesh.h>
@@ -66,6 +67,16 @@ void vmesh_channels_abort(struct vmesh_channels *c)
 		wake_up_interruptible_all(&f->wait);
 		wake_up_interruptible_all(&f->ops.wait);
 	}
+	spin_unlock(&c->lock);
+}
+
+void vmesh_channels_changed(struct vmesh_channels *c)
+{
+	struct vmesh_file *f;
+
+	spin_lock(&c->lock);
+	list_for_each_entry(f, &c->open, list)
+		wake_up_interruptible_poll(&f->ops.wait, EPOLLPRI);
 	spin_unlock(&c->lock);
 }
 
@@ -315,6 +326,7 @@ void vmesh_datagram(struct vmesh *m, u16 node, bool group, const struct vmesh_ms
 	if (vmesh_file_queue(f, skb)) {
 		vmesh_count(&m->dev, dgrams_received);
 		wake_up_interruptible(&f->wait);
+		wake_up_interruptible_poll(&f->ops.wait, EPOLLIN | EPOLLRDNORM);
 	} else {
 		atomic_dec(&m->channels.unread);
 		kfree_skb(skb);

@@ -40,7 +40,7 @@ struct vmesh_file {
 	struct mutex bind_lock; /* protects writing to channel */
 	u16 channel; /* 0: not bound; READ_ONCE */
 	int seen; /* vmesh.changes at the last VIRTMESH_IOC_PEERS */
-	wait_queue_head_t wait; /* for the queue, or the end of the device */
+	wait_queue_head_t wait; /* in read(2): for the queue, or the end of the device */
 	struct vmesh_handles handles;
 	struct vmesh_ops ops;
 };
@@ -50,6 +50,9 @@ void vmesh_channels_free(struct vmesh_channels *c); /* no file is open any more 
 
 /* The device goes: wake every reader. Process context. */
 void vmesh_channels_abort(struct vmesh_channels *c);
+
+/* POLLPRI for every open file. Process context. */
+void vmesh_channels_changed(struct vmesh_channels *c);
 
 /* Process context. NULL: no memory. close() also drops the file's reference. */
 struct vmesh_file *vmesh_file_open(struct vmesh *m);

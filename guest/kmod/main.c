@@ -17,7 +17,6 @@
  */
 #include <linux/idr.h>
 #include <linux/module.h>
-#include <linux/poll.h>
 #include <linux/virtio.h>
 #include <virtmesh/version.h>
 
@@ -32,7 +31,7 @@ static DEFINE_IDA(vmesh_ids);
 void vmesh_changed(struct vmesh *m)
 {
 	atomic_inc(&m->changes);
-	wake_up_interruptible_poll(&m->change_wait, EPOLLPRI);
+	vmesh_channels_changed(&m->channels);
 }
 
 static int vmesh_create(struct vmesh_dev *d)
@@ -41,7 +40,6 @@ static int vmesh_create(struct vmesh_dev *d)
 	int err;
 
 	mutex_init(&m->state_lock);
-	init_waitqueue_head(&m->change_wait);
 	atomic_set(&m->changes, 1); /* a file that has seen none is at 0 */
 	vmesh_peers_init(&m->peers);
 	vmesh_echoes_init(&m->echoes);
@@ -118,7 +116,6 @@ static void vmesh_stop(struct vmesh_dev *d)
 	vmesh_channels_abort(&m->channels);
 	vmesh_echoes_abort(&m->echoes);
 	vmesh_pendings_abort(&m->pendings);
-	wake_up_interruptible_all(&m->change_wait);
 
 	vmesh_join_stop(m, true);
 	vmesh_netdev_unregister(m);

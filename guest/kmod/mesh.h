@@ -6,7 +6,6 @@
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 #include "datagram.h"
 #include "device.h"
 #include "echo.h"
@@ -44,7 +43,6 @@ struct vmesh {
 
 	/* Counts changes of the membership and of the link; POLLPRI is about it. */
 	atomic_t changes;
-	wait_queue_head_t change_wait;
 };
 
 static inline struct vmesh *vmesh_of(struct vmesh_dev *d)
@@ -62,7 +60,7 @@ static inline u16 vmesh_node(const struct vmesh *m)
 	return vm_addr_node(m->dev.addr);
 }
 
-/* The membership or the link's state is another now: tell who waits. Any context. */
+/* The membership or the link's state is another now: tell who polls. Process context. */
 void vmesh_changed(struct vmesh *m);
 
 /* Softirq: one received frame of the mesh protocol. True: its page was taken. */

@@ -58,7 +58,7 @@ struct vmesh_ops {
 	unsigned int takeable; /* in ended; READ_ONCE */
 	struct eventfd_ctx *eventfd; /* or NULL */
 	u32 busy_us; /* READ_ONCE */
-	wait_queue_head_t wait; /* for ended ones, or that none is in flight */
+	wait_queue_head_t wait; /* for ended ones, or that none is in flight; in poll(2), for all */
 };
 
 /* Process context, all of it. */

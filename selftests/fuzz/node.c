@@ -28,7 +28,7 @@ static struct node *node_of(struct vmesh_dev *d)
 void vmesh_changed(struct vmesh *m)
 {
 	atomic_inc(&m->changes);
-	wake_up_interruptible_poll(&m->change_wait, EPOLLPRI);
+	vmesh_channels_changed(&m->channels);
 }
 
 void vmesh_netdev_carrier(struct vmesh *m)
@@ -413,7 +413,6 @@ void node_begin(struct node *n, u16 id, u16 mtu, unsigned int ring_size, unsigne
 	init_waitqueue_head(&d->tx.wait);
 
 	mutex_init(&m->state_lock);
-	init_waitqueue_head(&m->change_wait);
 	vmesh_peers_init(&m->peers);
 	vmesh_echoes_init(&m->echoes);
 	vmesh_channels_init(&m->channels);
@@ -439,7 +438,6 @@ void node_gone(struct node *n)
 	vmesh_channels_abort(&m->channels);
 	vmesh_echoes_abort(&m->echoes);
 	vmesh_pendings_abort(&m->pendings);
-	wake_up_interruptible_all(&m->change_wait);
 	vmesh_join_stop(m, true);
 }
 

@@ -396,4 +396,27 @@ TEST_F(alone, io_uring_posts_and_completes)
 	io_uring_queue_exit(&ring);
 }
 
+/* It takes two wait queues of a file, and of one that has more it says EINVAL. */
+TEST_F(alone, io_uring_polls)
+{
+	struct virtmesh_op op = { .group = self->group,
+				  .opcode = VIRTMESH_OP_BARRIER,
+				  .timeout_ns = SEC };
+	struct virtmesh_submit s;
+	struct io_uring ring;
+
+	ASSERT_EQ(0, ring_init(&ring, 0));
+	/* What there is, */
+	ASSERT_EQ(0, ring_poll(&ring, self->fd, POLLOUT));
+	EXPECT_EQ(POLLOUT, ring_take(&ring, NULL));
+	ASSERT_EQ(0, ring_poll(&ring, self->fd, POLLPRI));
+	EXPECT_EQ(POLLPRI, ring_take(&ring, NULL));
+	/* and what comes. */
+	ASSERT_EQ(0, ring_poll(&ring, self->fd, POLLIN | POLLRDBAND));
+	EXPECT_EQ(0, io_uring_cq_ready(&ring));
+	ASSERT_EQ(0, submit(self->fd, &op, 1, NULL, 0, 0, 0, &s));
+	EXPECT_EQ(POLLRDBAND, ring_take(&ring, NULL));
+	io_uring_queue_exit(&ring);
+}
+
 TEST_HARNESS_MAIN

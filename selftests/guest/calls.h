@@ -130,6 +130,12 @@ static inline int ring_post(struct io_uring *ring, int fd, __u32 cmd, const stru
 	return io_uring_submit(ring) == 1 ? 0 : -1;
 }
 
+static inline int ring_poll(struct io_uring *ring, int fd, unsigned int events)
+{
+	io_uring_prep_poll_add(io_uring_get_sqe(ring), fd, events);
+	return io_uring_submit(ring) == 1 ? 0 : -1;
+}
+
 /* The next completion's res. */
 static inline int ring_take(struct io_uring *ring, __u64 *missing)
 {

@@ -57,7 +57,9 @@ static inline void wake_up_poll(wait_queue_head_t *q, __poll_t key)
 }
 
 #define wake_up_interruptible_poll wake_up_poll
+#define EPOLLIN			   0x1u
 #define EPOLLPRI		   0x2u
+#define EPOLLRDNORM		   0x40u
 #define EPOLLRDBAND		   0x80u
 
 /* jiffies left, 0, -ERESTARTSYS, as the kernel's. */
