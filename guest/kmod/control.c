@@ -30,7 +30,7 @@ static int vmesh_control_finish(struct vmesh_file *f, struct vmesh_entry *e)
 	bool ended;
 	int result;
 
-	if (!vmesh_spin(f, vmesh_control_ended, e))
+	if (!vmesh_spin(f, U64_MAX, vmesh_control_ended, e))
 		wait_for_completion_interruptible(&e->done);
 
 	/* done() holds the lock from its first word to its last. */
@@ -118,14 +118,16 @@ static bool vmesh_control_try(void *arg)
 /* The length, or an errno. */
 static int vmesh_control_await(struct vmesh_file *f, struct vmesh_control_room *r, u64 timeout_ns)
 {
-	long left = nsecs_to_jiffies(timeout_ns) + 1;
+	unsigned long end = jiffies + nsecs_to_jiffies(timeout_ns) + 1;
+	long left;
 
 	if (!timeout_ns) {
 		vmesh_control_try(r);
 		return r->result;
 	}
-	if (vmesh_spin(f, vmesh_control_try, r))
+	if (vmesh_spin(f, timeout_ns, vmesh_control_try, r))
 		return r->result;
+	left = max((long)(end - jiffies), 0L);
 	while (!vmesh_control_try(r)) {
 		if (!left)
 			return -ETIMEDOUT;

@@ -322,17 +322,17 @@ static int vmesh_waiter_wake(struct wait_queue_entry *wait, unsigned int mode, i
 	return vmesh_waiter_ready(w) ? default_wake_function(wait, mode, sync, key) : 0;
 }
 
-bool vmesh_spin(struct vmesh_file *f, bool (*ready)(void *arg), void *arg)
+bool vmesh_spin(struct vmesh_file *f, u64 max_ns, bool (*ready)(void *arg), void *arg)
 {
-	u32 us = READ_ONCE(f->ops.busy_us);
+	u64 ns = min_t(u64, READ_ONCE(f->ops.busy_us) * NSEC_PER_USEC, max_ns);
 	struct vmesh_dev *d = &f->m->dev;
 	bool is;
 	u64 end;
 
 	is = ready(arg);
-	if (is || !us)
+	if (is || !ns)
 		return is;
-	end = ktime_get_ns() + us * NSEC_PER_USEC;
+	end = ktime_get_ns() + ns;
 	vmesh_rx_spin_begin(d);
 	do {
 		vmesh_rx_spin(d);
@@ -354,7 +354,7 @@ static int vmesh_ops_wait(struct vmesh_file *f, unsigned int want, u64 timeout_n
 
 	if (timeout_ns)
 		expires = ktime_add_safe(ktime_get(), min_t(u64, timeout_ns, KTIME_MAX));
-	if (vmesh_spin(f, vmesh_waiter_ready, &w))
+	if (vmesh_spin(f, timeout_ns ?: U64_MAX, vmesh_waiter_ready, &w))
 		return 0;
 
 	init_waitqueue_func_entry(&w.wait, vmesh_waiter_wake);

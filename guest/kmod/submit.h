@@ -81,10 +81,10 @@ int vmesh_entry_start(struct vmesh_entry *e);
 void vmesh_entry_put(struct vmesh_entry *e);
 
 /*
- * Look at the ring for as long as the file's busy poll allows, until @ready(@arg)
- * or a signal. Returns whether it is ready.
+ * Look at the ring for as long as the file's busy poll allows, and for @max_ns at
+ * most, until @ready(@arg) or a signal. Returns whether it is ready.
  */
-bool vmesh_spin(struct vmesh_file *f, bool (*ready)(void *arg), void *arg);
+bool vmesh_spin(struct vmesh_file *f, u64 max_ns, bool (*ready)(void *arg), void *arg);
 
 /* The calls of the uapi header. vmesh_submit() sets both counts whatever it returns. */
 int vmesh_submit(struct vmesh_file *f, struct virtmesh_submit *arg);

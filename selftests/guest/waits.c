@@ -118,6 +118,47 @@ TEST_F(pair, waiting_is_not_posting)
 	EXPECT_EQ(-ECANCELED, done.result);
 }
 
+/* Of the processor's time: who sleeps takes none, and how long he does is up to jiffies. */
+static __u64 worked(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * SEC + t.tv_nsec;
+}
+
+/* The least that any of some waits of a millisecond took of it. */
+static __u64 least_of_short_waits(int fd, bool control, __u32 group)
+{
+	struct virtmesh_control c = { .group = group, .timeout_ns = MS };
+	struct virtmesh_done done;
+	struct virtmesh_submit s;
+	__u64 least = LONG, began;
+
+	for (unsigned int i = 0; i < 50; i++) {
+		began = worked();
+		if (control ? ioctl(fd, VIRTMESH_IOC_CONTROL_RECV, &c) != -1 || errno != ETIMEDOUT :
+			      submit(fd, NULL, 0, &done, 1, 1, MS, &s) != -1 || errno != ETIME)
+			return LONG;
+		if (worked() - began < least)
+			least = worked() - began;
+	}
+	return least;
+}
+
+TEST_F(pair, a_busy_poll_ends_with_the_wait)
+{
+	struct virtmesh_op op = pending_op(self->group, self->buf.handle, LONG);
+	struct virtmesh_busy_poll b = { .us = 10000 };
+	struct virtmesh_done done;
+	struct virtmesh_submit s;
+
+	ASSERT_EQ(0, submit(self->fd, &op, 1, &done, 1, 0, 0, &s));
+	ASSERT_EQ(0, ioctl(self->fd, VIRTMESH_IOC_BUSY_POLL, &b));
+	EXPECT_GT(5 * MS, least_of_short_waits(self->fd, false, self->group));
+	EXPECT_GT(5 * MS, least_of_short_waits(self->fd, true, self->group));
+}
+
 static void on_alarm(int sig)
 {
 }
