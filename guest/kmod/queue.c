@@ -15,6 +15,7 @@
  * After the reset the device owns no buffer, and no interrupt comes any more.
  * A device that was pulled out answers nothing; all of this works on memory.
  */
+#include <linux/log2.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -108,6 +109,10 @@ int vmesh_queues_resize(struct vmesh_dev *d, u32 rx, u32 tx)
 	if (!virtio_has_feature(d->vdev, VIRTIO_F_RING_RESET))
 		return -EOPNOTSUPP;
 	if (rx < VMESH_RING_MIN || tx < VMESH_RING_MIN)
+		return -EINVAL;
+	/* The core says so, too, when it has thrown away what was in the ring. */
+	if (!virtio_has_feature(d->vdev, VIRTIO_F_RING_PACKED) &&
+	    (!is_power_of_2(rx) || !is_power_of_2(tx)))
 		return -EINVAL;
 
 	vmesh_tx_disable(d);

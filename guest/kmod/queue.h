@@ -18,7 +18,8 @@ void vmesh_queues_down(struct vmesh_dev *d);
 /*
  * New ring sizes, the same contents lost as with a link that flaps. Process
  * context, rings up, callers serialised (the interface has rtnl for it).
- * EOPNOTSUPP without VIRTIO_F_RING_RESET; else what virtqueue_resize() says.
+ * EOPNOTSUPP without VIRTIO_F_RING_RESET; EINVAL: too small, or no power of two, and
+ * nothing is lost; else what virtqueue_resize() says.
  */
 int vmesh_queues_resize(struct vmesh_dev *d, u32 rx, u32 tx);
 

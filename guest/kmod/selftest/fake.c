@@ -61,6 +61,20 @@ static u64 fake_get_features(struct virtio_device *vdev)
 static int fake_finalize_features(struct virtio_device *vdev)
 {
 	vring_transport_features(vdev);
+	/* The transport's word, as virtio-pci has it. */
+	if (of(vdev)->offers & BIT_ULL(VIRTIO_F_RING_RESET))
+		__virtio_set_bit(vdev, VIRTIO_F_RING_RESET);
+	return 0;
+}
+
+static int fake_disable_vq(struct virtqueue *vq)
+{
+	return 0;
+}
+
+static int fake_enable_vq(struct virtqueue *vq)
+{
+	of(vq->vdev)->ring[vq->index].seen = 0;
 	return 0;
 }
 
@@ -116,6 +130,8 @@ static const struct virtio_config_ops fake_ops = {
 	.get_features = fake_get_features,
 #endif
 	.finalize_features = fake_finalize_features,
+	.disable_vq_and_reset = fake_disable_vq,
+	.enable_vq_after_reset = fake_enable_vq,
 };
 
 static void fake_release(struct device *dev)

@@ -355,6 +355,33 @@ static void no_ring_reset_no_resize(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vmesh_queues_resize(&fake_mesh(f)->dev, 32, 32), -EOPNOTSUPP);
 }
 
+/* A size that no ring can have is refused before either has lost a frame for it. */
+static void resizes_both_rings_or_none(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vmesh_dev *d;
+
+	f->offers |= BIT_ULL(VIRTIO_F_RING_RESET);
+	fake_join(test);
+	d = &fake_mesh(f)->dev;
+	KUNIT_ASSERT_EQ(test, vmesh_tx(d, fake_skb(test, 1), 0), 0);
+	KUNIT_EXPECT_EQ(test, vmesh_queues_resize(d, 32, 24), -EINVAL);
+	KUNIT_EXPECT_EQ(test, vmesh_queues_resize(d, 24, 32), -EINVAL);
+	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(d->rx.vq), FAKE_RING);
+	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(d->tx.vq), FAKE_RING);
+	KUNIT_EXPECT_TRUE(test, fake_pop(f));
+	KUNIT_EXPECT_EQ(test, f->frame[0], 1);
+
+	KUNIT_EXPECT_EQ(test, vmesh_queues_resize(d, 32, 16), 0);
+	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(d->rx.vq), 32);
+	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(d->tx.vq), 16);
+	KUNIT_ASSERT_EQ(test, vmesh_tx(d, fake_skb(test, 2), 0), 0);
+	KUNIT_EXPECT_TRUE(test, fake_pop(f));
+	KUNIT_EXPECT_EQ(test, f->frame[0], 2);
+	KUNIT_ASSERT_TRUE(test, fake_probe(f, FAKE_BROKER, FAKE_EPOCH, 1));
+	KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_ALIVE));
+}
+
 static struct kunit_case cases[] = { KUNIT_CASE(binds_and_unbinds),
 				     KUNIT_CASE(refuses_a_small_mtu),
 				     KUNIT_CASE(bounds_a_large_mtu),
@@ -373,6 +400,7 @@ static struct kunit_case cases[] = { KUNIT_CASE(binds_and_unbinds),
 				     KUNIT_CASE(closed_for_good),
 				     KUNIT_CASE(rings_away_and_back),
 				     KUNIT_CASE(no_ring_reset_no_resize),
+				     KUNIT_CASE(resizes_both_rings_or_none),
 				     {} };
 
 static struct kunit_suite suite = {
