@@ -134,7 +134,7 @@ static int vmesh_ioc_peers(struct vmesh_file *f, struct virtmesh_peers *arg)
 {
 	struct vmesh *m = f->m;
 	struct virtmesh_peer *peers;
-	int err = 0;
+	int err = 0, seen;
 	u32 n;
 
 	if (arg->reserved)
@@ -147,7 +147,7 @@ static int vmesh_ioc_peers(struct vmesh_file *f, struct virtmesh_peers *arg)
 		return -ENOMEM;
 	}
 	/* First, so that a change after it is one that was not seen. */
-	WRITE_ONCE(f->seen, atomic_read(&m->changes));
+	seen = atomic_read(&m->changes);
 	arg->epoch = m->join.epoch;
 	arg->count = m->peers.count;
 	vmesh_peers_report(&m->peers, peers, n);
@@ -155,6 +155,8 @@ static int vmesh_ioc_peers(struct vmesh_file *f, struct virtmesh_peers *arg)
 	/* Not inside: the program's memory may keep us for as long as it likes. */
 	if (copy_to_user(u64_to_user_ptr(arg->peers), peers, n * sizeof(*peers)))
 		err = -EFAULT;
+	else
+		WRITE_ONCE(f->seen, seen);
 	kvfree(peers);
 	return err;
 }
@@ -247,6 +249,13 @@ static long vmesh_fop_ioctl(struct file *file, unsigned int cmd, unsigned long a
 			return -ENOTTY;
 	memset(&arg, 0, sizeof(arg));
 	if ((_IOC_DIR(cmd) & _IOC_WRITE) && copy_from_user(&arg, user, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	/*
+	 * Who cannot be told of a handle or a channel could never let go of it: then it is
+	 * not made. SUBMIT makes none, and has to be quick.
+	 */
+	if (_IOC_DIR(cmd) == (_IOC_READ | _IOC_WRITE) && cmd != VIRTMESH_IOC_SUBMIT &&
+	    copy_to_user(user, &arg, _IOC_SIZE(cmd)))
 		return -EFAULT;
 
 	err = call->fn(f, &arg);

@@ -81,6 +81,46 @@ TEST_F(dev, group_errors)
 	EXPECT_EQ(0, group_create(self->fd, 7, nodes, 2, &g));
 }
 
+/* What a program is not told of it could not let go of: then it has not been made. */
+TEST_F(dev, where_no_answer_can_be_written_nothing_is_done)
+{
+	struct virtmesh_bind *bind, channel = { .channel = 99 };
+	struct virtmesh_group_create *create;
+	struct virtmesh_buf_register *reg;
+	struct virtmesh_buf_alloc *alloc, a;
+	char *page, *memory;
+	__u32 g, handle;
+
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, page);
+	memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, memory);
+	bind = (void *)page;
+	create = (void *)(page + 100);
+	reg = (void *)(page + 200);
+	alloc = (void *)(page + 300);
+	*bind = channel;
+	*create = (struct virtmesh_group_create){ .nodes = (uintptr_t)&self->self,
+						  .id = 9,
+						  .count = 1 };
+	*reg = (struct virtmesh_buf_register){ .addr = (uintptr_t)memory, .size = PAGE };
+	*alloc = (struct virtmesh_buf_alloc){ .size = PAGE };
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
+
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, VIRTMESH_IOC_BIND, bind));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, VIRTMESH_IOC_GROUP_CREATE, create));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, VIRTMESH_IOC_BUF_REGISTER, reg));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, VIRTMESH_IOC_BUF_ALLOC, alloc));
+
+	EXPECT_EQ(0, ioctl(self->fd, VIRTMESH_IOC_BIND, &channel));
+	EXPECT_EQ(0, group_create(self->fd, 9, &self->self, 1, &g));
+	for (unsigned int i = 0; i < VIRTMESH_BUFS_MAX; i++)
+		ASSERT_EQ(0, buf_alloc(self->fd, PAGE, &a));
+	EXPECT_ERRNO(EMFILE, buf_register(self->fd, memory, PAGE, &handle));
+	munmap(memory, PAGE);
+	munmap(page, PAGE);
+}
+
 TEST_F(dev, nobody_comes_to_a_group)
 {
 	__u16 nodes[2] = { self->peer, self->self };

@@ -224,6 +224,12 @@ TEST_F(dev, poll_shows_the_membership_once)
 	EXPECT_EQ(POLLPRI, p.revents & POLLPRI);
 	EXPECT_EQ(POLLOUT, p.revents & POLLOUT);
 	EXPECT_EQ(0, p.revents & (POLLIN | POLLHUP | POLLERR));
+	/* Nor has it seen what it could not be told. */
+	req = (struct virtmesh_peers){ .peers = (uintptr_t)nowhere, .count = 8 };
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, VIRTMESH_IOC_PEERS, &req));
+	ASSERT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(POLLPRI, p.revents & POLLPRI);
+	req = (struct virtmesh_peers){};
 	ASSERT_EQ(0, ioctl(self->fd, VIRTMESH_IOC_PEERS, &req));
 	p.events = POLLIN | POLLPRI;
 	EXPECT_EQ(0, poll(&p, 1, 0));
