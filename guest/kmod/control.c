@@ -3,6 +3,9 @@
  * A control message is an operation of a kind of its own, copied out of the
  * program and waited for where it is posted. A signal ends the wait, not the
  * message: that is on its way, and its entry is left to the next call to clean up.
+ *
+ * One that is received is taken when the program has it. Of several threads that
+ * copy the same one, the first has it and the others wait on.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -103,7 +106,7 @@ struct vmesh_control_room {
 	struct vmesh_group *g;
 	void *data;
 	unsigned int room;
-	u16 rank;
+	struct vmesh_control_id id;
 	int result; /* of the last try */
 };
 
@@ -111,14 +114,14 @@ static bool vmesh_control_try(void *arg)
 {
 	struct vmesh_control_room *r = arg;
 
-	r->result = vmesh_control_take(r->g, r->data, r->room, &r->rank);
+	r->result = vmesh_control_peek(r->g, r->data, r->room, &r->id);
 	return r->result != -EAGAIN;
 }
 
-/* The length, or an errno. */
-static int vmesh_control_await(struct vmesh_file *f, struct vmesh_control_room *r, u64 timeout_ns)
+/* The length, or an errno. @end: in jiffies, of the call's time. */
+static int vmesh_control_await(struct vmesh_file *f, struct vmesh_control_room *r, u64 timeout_ns,
+			       unsigned long end)
 {
-	unsigned long end = jiffies + nsecs_to_jiffies(timeout_ns) + 1;
 	long left;
 
 	if (!timeout_ns) {
@@ -140,6 +143,7 @@ static int vmesh_control_await(struct vmesh_file *f, struct vmesh_control_room *
 
 int vmesh_control_receive(struct vmesh_file *f, struct virtmesh_control *arg)
 {
+	unsigned long end = jiffies + nsecs_to_jiffies(arg->timeout_ns) + 1;
 	struct vmesh_control_room r = {};
 	int result;
 
@@ -153,12 +157,14 @@ int vmesh_control_receive(struct vmesh_file *f, struct virtmesh_control *arg)
 	result = -ENOMEM;
 	if (!r.data)
 		goto out;
-	result = vmesh_control_await(f, &r, arg->timeout_ns);
-	if (result >= 0 && copy_to_user(u64_to_user_ptr(arg->addr), r.data, result))
-		result = -EFAULT;
+	do {
+		result = vmesh_control_await(f, &r, arg->timeout_ns, end);
+		if (result >= 0 && copy_to_user(u64_to_user_ptr(arg->addr), r.data, result))
+			result = -EFAULT;
+	} while (result >= 0 && !vmesh_control_take(r.g, &r.id));
 	if (result >= 0) {
 		arg->len = result;
-		arg->rank = r.rank;
+		arg->rank = r.id.rank;
 		result = 0;
 	}
 	kfree(r.data);

@@ -74,12 +74,22 @@ void vmesh_op_progress(struct vmesh_op *op, u64 *bytes, u64 *missing);
 bool vmesh_group_forming(const struct vmesh_group *g, u64 *since_ns, u64 *missing);
 bool vmesh_group_listening(const struct vmesh_group *g, u64 *since_ns);
 
+/* A control message: the one that @rank numbered so, in this forming. */
+struct vmesh_control_id {
+	u32 cookie;
+	u32 number;
+	u16 rank;
+};
+
 /*
- * Take the oldest control message: copies up to @room bytes to @data. Returns
- * its length and sets @rank; EAGAIN: none; EMSGSIZE: longer than @room, stays.
- * Also ESTALE, ENODEV. Process context.
+ * Look at the oldest control message: copies up to @room bytes to @data. Returns
+ * its length and sets @id; EAGAIN: none; EMSGSIZE: longer than @room. Also ESTALE,
+ * ENODEV. Process context.
  */
-int vmesh_control_take(struct vmesh_group *g, void *data, unsigned int room, u16 *rank);
+int vmesh_control_peek(struct vmesh_group *g, void *data, unsigned int room,
+		       struct vmesh_control_id *id);
+/* Take it. False: it is not there any more. Process context. */
+bool vmesh_control_take(struct vmesh_group *g, const struct vmesh_control_id *id);
 /* Sleep until one can be taken, or the group is fenced. What is left, 0, -ERESTARTSYS. */
 long vmesh_control_wait(struct vmesh_group *g, long timeout);
 /* Bytes a control message may carry now. Any context. */

@@ -329,7 +329,8 @@ static int vmesh_control_over(const struct vmesh_group *g)
 	return vmesh_group_ready(g) ?: vmesh_alone(g) ? -ESTALE : 0;
 }
 
-int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *rank)
+int vmesh_control_peek(struct vmesh_group *g, void *to, unsigned int room,
+		       struct vmesh_control_id *id)
 {
 	struct vmesh_parked *p;
 	int ret;
@@ -341,18 +342,30 @@ int vmesh_control_take(struct vmesh_group *g, void *to, unsigned int room, u16 *
 	} else if (p->data.len > room) {
 		ret = -EMSGSIZE;
 	} else {
-		u16 r = p->rank;
-
 		memcpy(to, p->data.data, p->data.len);
 		ret = p->data.len;
-		*rank = r;
-		g->ranks[r].control_next = p->data.number;
-		vmesh_unpark(g, p);
-		if (!g->dead)
-			vmesh_ack_freed(g, r, VM_CLASS_MESSAGE);
+		*id = (struct vmesh_control_id){ g->cookie, p->data.number, p->rank };
 	}
 	spin_unlock_bh(&g->lock);
 	return ret;
+}
+
+bool vmesh_control_take(struct vmesh_group *g, const struct vmesh_control_id *id)
+{
+	struct vmesh_parked *p;
+	bool taken = false;
+
+	spin_lock_bh(&g->lock);
+	/* The first is the first until it is taken. */
+	p = g->cookie == id->cookie ? vmesh_control_first(g) : NULL;
+	if (p && p->rank == id->rank && p->data.number == id->number) {
+		g->ranks[p->rank].control_next = p->data.number;
+		vmesh_unpark(g, p);
+		vmesh_ack_freed(g, id->rank, VM_CLASS_MESSAGE);
+		taken = true;
+	}
+	spin_unlock_bh(&g->lock);
+	return taken;
 }
 
 static bool vmesh_control_ready(struct vmesh_group *g)

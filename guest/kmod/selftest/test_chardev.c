@@ -10,7 +10,8 @@
 #include <linux/uio.h>
 
 #include "chardev.h"
-#include "fake.h"
+#include "control.h"
+#include "fake_group.h"
 
 /* The memory of whoever runs the tests, which run in threads of the kernel's. */
 static struct mm_struct *program;
@@ -157,6 +158,44 @@ static void does_not_sleep_for_io_uring(struct kunit *test)
 	vmesh_file_close(n->file->private_data);
 }
 
+/* As with datagrams: taken when it has arrived. */
+static void a_word_that_could_not_be_written(struct kunit *test)
+{
+	struct virtmesh_control arg = { .group = 1, .addr = 8, .len = 4 };
+	struct vmesh_file *file;
+	struct vmesh_group *g;
+	unsigned long at;
+	char word[4];
+
+	if (!program)
+		kunit_skip(test, "no program runs the tests");
+	g = fake_formed(test);
+	file = vmesh_file_open(g->m);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	KUNIT_EXPECT_NULL(test, xa_store(&file->handles.groups, 1, g, GFP_KERNEL));
+	fake_say_data(test, 1, FAKE_COOKIE + 1, 1, VM_KIND_CONTROL, 0, "word", 0, 4);
+	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1])));
+
+	kthread_use_mm(program);
+	KUNIT_EXPECT_EQ(test, vmesh_control_receive(file, &arg), -EFAULT);
+	at = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(at));
+	if (!IS_ERR_VALUE(at)) {
+		arg.addr = at;
+		KUNIT_EXPECT_EQ(test, vmesh_control_receive(file, &arg), 0);
+		KUNIT_EXPECT_EQ(test, arg.len, 4);
+		KUNIT_EXPECT_EQ(test, arg.rank, 1);
+		KUNIT_EXPECT_EQ(test, copy_from_user(word, u64_to_user_ptr(arg.addr), 4), 0UL);
+		KUNIT_EXPECT_MEMEQ(test, word, "word", 4);
+		KUNIT_EXPECT_EQ_MSG(test, vmesh_control_receive(file, &arg), -EAGAIN, "once");
+		vm_munmap(at, PAGE_SIZE);
+	}
+	kthread_unuse_mm(program);
+	xa_erase(&file->handles.groups, 1);
+	vmesh_file_close(file);
+	fake_group_end(g);
+}
+
 static int program_get(struct kunit_suite *suite)
 {
 	program = current->mm;
@@ -173,6 +212,7 @@ static void program_put(struct kunit_suite *suite)
 
 static struct kunit_case cases[] = { KUNIT_CASE(peers_into_slow_memory),
 				     KUNIT_CASE(does_not_sleep_for_io_uring),
+				     KUNIT_CASE(a_word_that_could_not_be_written),
 				     {} };
 
 static struct kunit_suite suite = {

@@ -94,8 +94,8 @@ static void drops_what_the_excluded_said(struct kunit *test)
 {
 	struct vmesh_group *g;
 	struct fake_forming *a;
+	struct vmesh_control_id id;
 	char word[8];
-	u16 rank;
 
 	a = fake_form(test);
 	g = a->g;
@@ -104,7 +104,7 @@ static void drops_what_the_excluded_said(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1])));
 	fake_say_group(test, 2, VM_GROUP_JOIN, FAKE_COOKIE + 2, 2, 0);
 	fake_form_ends(test, a, 0, 5);
-	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, vmesh_control_peek(g, word, sizeof(word), &id), -EAGAIN);
 	fake_group_end(g);
 }
 
@@ -185,8 +185,8 @@ static void counts_round(struct kunit *test)
 	struct vmesh_group *g;
 	struct vm_data data;
 	struct fake_op *o;
+	struct vmesh_control_id id;
 	char word[8];
-	u16 rank;
 	int i;
 
 	g = fake_formed(test);
@@ -210,7 +210,7 @@ static void counts_round(struct kunit *test)
 	fake_op_ends(test, o, 5, 0);
 	fake_say_data(test, 1, FAKE_COOKIE + 1, 2, VM_KIND_CONTROL, 0, "word", 0, 4);
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[1])));
-	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), 4);
+	KUNIT_EXPECT_EQ(test, vmesh_control_peek(g, word, sizeof(word), &id), 4);
 	fake_group_end(g);
 }
 

@@ -133,9 +133,9 @@ static void messages_backwards(struct kunit *test)
 /* Who sends early, and more than any window allows, leaves room for what the others say. */
 static void leaves_room_to_park(struct kunit *test)
 {
+	struct vmesh_control_id id;
 	struct vmesh_group *g;
 	char word[8];
-	u16 rank;
 	u32 seq;
 
 	g = fake_formed(test);
@@ -145,7 +145,7 @@ static void leaves_room_to_park(struct kunit *test)
 	}
 	fake_say_data(test, 2, FAKE_COOKIE + 2, 1, VM_KIND_CONTROL, 0, "word", 0, 4);
 	KUNIT_EXPECT_TRUE(test, FAKE_UNTIL(vmesh_parked(&g->ranks[2])));
-	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), 4);
+	KUNIT_EXPECT_EQ(test, vmesh_control_peek(g, word, sizeof(word), &id), 4);
 	fake_group_end(g);
 }
 

@@ -132,8 +132,8 @@ static void wakes_when_all_have_left(struct kunit *test)
 {
 	struct word_wait w;
 	struct vmesh_group *g;
+	struct vmesh_control_id id;
 	unsigned char word[8];
-	u16 rank;
 
 	g = fake_formed(test);
 	w.g = g;
@@ -144,7 +144,7 @@ static void wakes_when_all_have_left(struct kunit *test)
 	fake_say_group(test, 2, VM_GROUP_LEAVE, FAKE_COOKIE + 2, 0, 0);
 	wait_for_completion(&w.done);
 	KUNIT_EXPECT_GT(test, w.left, 1L); /* jiffies before it would have given up */
-	KUNIT_EXPECT_EQ(test, vmesh_control_take(g, word, sizeof(word), &rank), -ESTALE);
+	KUNIT_EXPECT_EQ(test, vmesh_control_peek(g, word, sizeof(word), &id), -ESTALE);
 	fake_group_end(g);
 }
 
