@@ -132,7 +132,7 @@ TEST_F(dev, echo_errors)
 
 	echo = good;
 	echo.size = self->info.dgram_max + 1;
-	EXPECT_EQ(-1, ioctl(self->fd, VIRTMESH_IOC_ECHO, &echo));
+	EXPECT_ERRNO(EMSGSIZE, ioctl(self->fd, VIRTMESH_IOC_ECHO, &echo));
 	echo = good;
 	echo.timeout_ms = 0;
 	EXPECT_ERRNO(EINVAL, ioctl(self->fd, VIRTMESH_IOC_ECHO, &echo));

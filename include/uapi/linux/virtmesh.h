@@ -15,14 +15,19 @@
  *			joined; EMSGSIZE over virtmesh_info.dgram_max,
  *			or to all, over what the smallest port takes;
  *			EHOSTUNREACH for a node that is not a member;
- *			EINVAL for non-zero reserved fields.
+ *			EINVAL for non-zero reserved fields, channel 0 and a
+ *			length that is not the call's; EIO once a ring is broken.
  *	poll(2)		POLLIN: a datagram waits. POLLOUT: the ring has room.
  *			POLLPRI: the membership has changed since this file's
  *			last VIRTMESH_IOC_PEERS. POLLHUP: the device has gone.
  *			POLLRDBAND: an operation of this file has ended and
  *			waits to be taken by VIRTMESH_IOC_SUBMIT.
  *	mmap(2)		a buffer of VIRTMESH_IOC_BUF_ALLOC, at the offset it
- *			returned; shared, whole.
+ *			returned; shared, whole. As long as it lasts the file
+ *			is open, whoever has closed it.
+ *
+ * What a call gives is written when it has succeeded, and with EFAULT it has done
+ * nothing; but see VIRTMESH_IOC_SUBMIT and VIRTMESH_IOC_GROUP_FORM.
  *
  * Operations (second half of this file): a file makes buffers and groups,
  * posts operations on them and takes their results. All of it belongs to the
@@ -142,7 +147,8 @@ struct virtmesh_peers {
  *
  * The peer's driver answers; the payload that comes back is compared.
  * ETIMEDOUT when no answer came, EHOSTUNREACH for a node that is not a member,
- * EBADMSG when the payload differs, ENOTCONN before the node has joined, EINTR.
+ * EBADMSG when the payload differs, ENOTCONN before the node has joined, EMSGSIZE,
+ * EINTR, EIO once a ring is broken.
  */
 struct virtmesh_echo {
 	__u16 node;
@@ -497,7 +503,8 @@ struct virtmesh_done {
  * the call fails with its errno (EINVAL, ENOENT: no such group or buffer,
  * ERANGE: beyond the buffer's end, ESTALE: fenced, ENOTCONN: not formed,
  * EHOSTUNREACH: its rank was excluded when the group was formed, EAGAIN: too many
- * pending); else @count tells. Nothing refused has any effect.
+ * pending, ECANCELED: another thread leaves the group, EFAULT: @ops); else @count
+ * tells. Nothing refused has any effect.
  * ETIME: the wait's time passed; EINTR; EFAULT: @done. What had been posted then
  * stays posted, what had been taken was written, and both counts are out.
  */
@@ -551,8 +558,11 @@ struct virtmesh_control {
 
 /**
  * struct virtmesh_eventfd - signal completions (VIRTMESH_IOC_EVENTFD)
- * @fd: in: an eventfd, written to when an operation ends; -1: no more
+ * @fd: in: an eventfd, written to when an operation ends that VIRTMESH_IOC_SUBMIT
+ *	posted; -1: no more
  * @reserved: must be 0
+ *
+ * EBADF; EINVAL: it is no eventfd.
  */
 struct virtmesh_eventfd {
 	__s32 fd;
@@ -659,7 +669,8 @@ struct virtmesh_pending {
  * @credit_stalls: out: times that a sender had more than it may have out
  * @latency: out: of round trips of frames, as a histogram
  *
- * Since the driver was bound. EHOSTUNREACH: not a member.
+ * Since the driver was bound. EHOSTUNREACH: neither a member, nor ever named by a
+ * group of this node.
  */
 struct virtmesh_stats {
 	__u16 node;
