@@ -4,11 +4,12 @@
  *
  * The order in which the two rings come and go. Coming up:
  *
- *	find_vqs, fill the receive ring, DRIVER_OK, NAPI on, tx.up = true
+ *	find_vqs, DRIVER_OK, fill the receive ring, NAPI on, tx.up = true
  *
- * The receive ring is full before the device may use it, so that no early
- * frame is lost; NAPI is scheduled once by hand, because an interrupt between
- * DRIVER_OK and NAPI was for nothing. Going down is the mirror:
+ * A device may be notified from DRIVER_OK on: what it does with a notification
+ * before that is its own affair (virtio 1.2, 3.1.1), and no other would follow
+ * for a ring that is full. NAPI is scheduled once by hand, because an interrupt
+ * between DRIVER_OK and NAPI was for nothing. Going down is the mirror:
  *
  *	tx.up = false, NAPI off, refill off, reset, free what was in the rings
  *
@@ -69,12 +70,12 @@ int vmesh_queues_up(struct vmesh_dev *d)
 	d->tx.vq = vqs[1];
 	d->broken = false;
 
+	virtio_device_ready(vdev);
 	err = vmesh_rx_fill(d);
 	if (err)
 		goto err_vqs;
 
 	d->rings = true;
-	virtio_device_ready(vdev);
 	vmesh_tx_enable(d);
 	vmesh_rx_enable(d);
 	return 0;

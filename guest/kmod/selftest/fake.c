@@ -80,7 +80,11 @@ static int fake_enable_vq(struct virtqueue *vq)
 
 static bool fake_notify(struct virtqueue *vq)
 {
-	of(vq->vdev)->kicks++;
+	struct fake *f = of(vq->vdev);
+
+	f->kicks++;
+	if (!(f->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		f->early++;
 	return true;
 }
 

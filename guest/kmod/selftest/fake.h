@@ -45,6 +45,7 @@ struct fake {
 	bool heeds; /* interrupts where it is asked to and nowhere else */
 	u8 status;
 	unsigned int kicks;
+	unsigned int early; /* of these, before it was told that the driver is ready */
 	struct fake_ring ring[2]; /* 0: to the driver; 1: from it */
 	u8 frame[FAKE_FRAME]; /* the last one taken */
 	unsigned int len; /* of it, without virtio header */

@@ -22,6 +22,8 @@ static void binds_and_unbinds(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		KUNIT_ASSERT_EQ(test, fake_bind(f), 0);
 		KUNIT_EXPECT_TRUE(test, f->status & VIRTIO_CONFIG_S_DRIVER_OK);
+		KUNIT_EXPECT_NE(test, f->kicks, 0);
+		KUNIT_EXPECT_EQ_MSG(test, f->early, 0, "no notification before DRIVER_OK");
 		KUNIT_EXPECT_EQ(test, fake_mesh(f)->dev.mtu, VM_MTU_DEFAULT);
 		KUNIT_EXPECT_TRUE(test, fake_pop_type(f, VM_F_HELLO));
 		fake_unbind(f);
