@@ -372,7 +372,7 @@ int mesh_reload(struct broker *b)
 static bool record_valid(__u32 addr, const struct vm_member *rec)
 {
 	return addr_valid(addr) && rec->incarnation && rec->state < VM_NODE_STATES &&
-	       (rec->nonce || rec->state == VM_NODE_ABSENT);
+	       (rec->state == VM_NODE_ABSENT || (rec->nonce && rec->mtu >= VM_MTU_MIN));
 }
 
 static void adopt_node(struct broker *b, __u32 addr, const struct vm_member *rec)

@@ -12,6 +12,8 @@
 
 #include "kselftest_harness.h"
 
+#include <bpf/bpf.h>
+
 #include <virtmesh/maps.h>
 
 #include "bed.h"
@@ -260,6 +262,24 @@ TEST_F(restart, port_replaced_meanwhile_is_a_node_that_never_joined)
 	EXPECT_EQ(VM_NODE_ABSENT, node.state);
 	ASSERT_EQ(0, guest_join(&self->b));
 	EXPECT_LT(incarnation, self->b.incarnation);
+}
+
+/* Root's other programs may write them, too. */
+TEST_F(restart, record_with_an_mtu_that_cannot_be_is_dropped)
+{
+	int members = bpf_obj_get(VM_PIN_DIR "/members");
+	struct vm_member rec;
+
+	ASSERT_LE(0, members);
+	ASSERT_EQ(SIGKILL, bed_broker_end(&self->broker, SIGKILL));
+	ASSERT_EQ(0, bpf_map_lookup_elem(members, &self->b.addr, &rec));
+	rec.mtu = 34; /* room for no member behind the headers */
+	ASSERT_EQ(0, bpf_map_update_elem(members, &self->b.addr, &rec, BPF_EXIST));
+	close(members);
+	ASSERT_EQ(0, bed_broker(&self->broker, PATIENT));
+	EXPECT_EQ(true, bed_log_has("record-dropped"));
+	EXPECT_EQ(0, guest_join(&self->a));
+	EXPECT_EQ(0, guest_join(&self->b));
 }
 
 /* A numbered frame from a to b of another EtherType; -EAGAIN when b's ring has none. */
