@@ -6,12 +6,14 @@
 #
 #	elsewhere.sh SUITE [KERNEL] [COMMAND]
 #
-# SUITE is one that debootstrap(8) knows (trixie, sid, noble). With KERNEL, the release of a
+# SUITE is one of Debian's or Ubuntu's (trixie, sid, noble). With KERNEL, the release of a
 # kernel of that suite or its backports, its headers are installed as well and guests
 # boot it. COMMAND is run in the tree; by default all is built and demonstrated.
 #
 #	MIRROR=URL	of the suite's distribution; by default where this host's packages
 #			come from
+#	KEYRING=FILE	whose keys the suite is signed by; by default those that debootstrap(8)
+#			knows of (Ubuntu's are in the package ubuntu-keyring)
 #	DIR=DIRECTORY	where roots are made, one a suite, used again; by default
 #			~/.cache/virtmesh/elsewhere
 #
@@ -43,7 +45,10 @@ fi
 if [ ! -e "$root/etc/elsewhere" ]; then
 	rm -rf "$root"
 	mkdir -p "$DIR"
-	debootstrap --variant=minbase "$suite" "$root" "$MIRROR" >"$DIR/$suite.log" 2>&1 ||
+	args=(--variant=minbase ${KEYRING:+"--keyring=$KEYRING"} "$suite" "$root" "$MIRROR")
+	# All of Ubuntu's are made alike, also one that is newer than debootstrap.
+	[[ $MIRROR != */ubuntu* ]] || args+=(/usr/share/debootstrap/scripts/gutsy)
+	debootstrap "${args[@]}" >"$DIR/$suite.log" 2>&1 ||
 		die "no root of $suite: $(tail -n 1 "$DIR/$suite.log")"
 	# Nothing that is installed starts there.
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
