@@ -55,7 +55,7 @@ if [ ! -e "$root/etc/elsewhere" ]; then
 	chmod +x "$root/usr/sbin/policy-rc.d"
 	touch "$root/etc/elsewhere"
 fi
-# Each suite beside the main one that the mirror has.
+# Backports are where newer kernels are; sid has neither them nor updates.
 # shellcheck disable=SC1091 # the root's
 components=$(. "$root/etc/os-release" && [ "$ID" != ubuntu ] || echo universe)
 for part in "" -updates -backports; do
